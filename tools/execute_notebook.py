@@ -1,6 +1,7 @@
-"""Run the notebook and keep what it prints and draws: ``python -m tools.execute_notebook``. About a minute.
+"""Run the notebook and keep what it prints and draws: ``PYTHONPATH=jobs python -m tools.execute_notebook``.
 
-Pictures and printed lines are kept; warnings are not, and this checkout's path is written as ``fruits``.
+It takes about a minute. Pictures and printed lines are kept; warnings are not, and this checkout's path is written as
+``fruits``.
 """
 
 from __future__ import annotations

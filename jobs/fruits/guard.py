@@ -217,7 +217,7 @@ class Guard:
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._child is None:
-            told = {
+            settings = {
                 "path": [str(Path(place).absolute()) for place in sys.path],
                 "files": self._files,
                 "shared": self._shared,
@@ -227,7 +227,7 @@ class Guard:
                 "memory": self._memory,
             }
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(told)],
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(settings)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(self._files, self._shared),

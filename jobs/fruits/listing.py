@@ -33,7 +33,7 @@ SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.i
 """``path`` as a user would write it; ``label`` the folder it lies in; ``size`` in bytes; ``mtime`` in nanoseconds."""
 
 FOLDERS = 1000
-"""So many folders the driver wants to find before it deals them out: more than most clusters have slots."""
+"""So many folders the driver wants to find before it spreads them over tasks: more than most clusters have slots."""
 _PAGE = 10_000
 _LEAST, _SHARES, _MOST = 128, 10, 4096
 """Rows of a part of the driver's listing: at least, what share of those before it, and at most."""
@@ -172,7 +172,7 @@ def _rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
 def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
     """Find images, and folders that hold the others, here and without Spark; the images go to files below `target`.
 
-    The parts grow with the listing, so that they can be dealt into waves of equal size and stay few.
+    The parts grow with the listing, so that they can be grouped into waves of equal size and stay few.
 
     Raises
     ------

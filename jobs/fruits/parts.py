@@ -171,8 +171,7 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StorageError(
                 f"{store.location(name)} cannot be read ({reason[:200]}). Fix: run it again; what is missing or "
-                f"damaged "
-                "is made again."
+                "damaged is made again."
             ) from error
 
 
@@ -184,7 +183,7 @@ def read_share(
     Parameters
     ----------
     turns : sequence of int
-        Which task takes which row: the first row is the first number's, and behind the last one it begins anew.
+        Which task takes which row: row ``i`` goes to task ``turns[i % len(turns)]``.
     number : int
         The task.
 
@@ -227,27 +226,30 @@ def is_whole(store: Store, part: Part) -> bool:
     return part.sha256 in ("", digest.hexdigest())
 
 
-def deal(parts: Iterable[Part], hands: int) -> list[list[Part]]:
-    """At most so many groups of parts, each with about as many rows: the largest first, to the one that has least.
+def group_parts(parts: Iterable[Part], count: int) -> list[list[Part]]:
+    """Split parts into at most `count` groups of about equally many rows.
 
-    >>> [[part.name for part in hand] for hand in deal([Part("a", 9), Part("b", 5), Part("c", 5), Part("d", 1)], 2)]
+    The largest part goes first, each to the group with the fewest rows so far.
+
+    >>> parts = [Part("a", 9), Part("b", 5), Part("c", 5), Part("d", 1)]
+    >>> [[part.name for part in group] for group in group_parts(parts, 2)]
     [['a', 'd'], ['b', 'c']]
     """
     ordered = sorted(parts, key=lambda part: (-part.rows, part.name))
-    dealt: list[list[Part]] = [[] for _ in range(min(hands, len(ordered)))]
-    least = [(0, number) for number in range(len(dealt))]
+    groups: list[list[Part]] = [[] for _ in range(min(count, len(ordered)))]
+    least = [(0, number) for number in range(len(groups))]
     for part in ordered:
         rows, number = heapq.heappop(least)
-        dealt[number].append(part)
+        groups[number].append(part)
         heapq.heappush(least, (rows + part.rows, number))
-    return dealt
+    return groups
 
 
 def map_tasks(spark: SparkSession, tasks: int, work: Callable[[int], Iterator[pa.RecordBatch]], ddl: str) -> DataFrame:
     """A DataFrame of what `work` yields for each number below `tasks`, a task each.
 
-    What a task needs travels with the function, and a range of numbers says whose turn it is: a table of names would
-    cost a shuffle, one stage more, to be dealt out.
+    What a task needs travels with the function, and its number picks it: a table of names would cost a shuffle, and
+    so one more stage, to reach the tasks.
     """
     expected = versions.collect_versions()
 
@@ -268,8 +270,8 @@ def map_parts(
     ddl: str,
 ) -> DataFrame:
     """A DataFrame of what `work` yields for the names of some parts, in at most `tasks` tasks."""
-    hands = [[part.name for part in hand] for hand in deal(parts, tasks)]
-    return map_tasks(spark, len(hands), lambda number: work(iter(hands[number])), ddl)
+    groups = [[part.name for part in group] for group in group_parts(parts, tasks)]
+    return map_tasks(spark, len(groups), lambda number: work(iter(groups[number])), ddl)
 
 
 def read_frame(

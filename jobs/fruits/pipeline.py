@@ -33,7 +33,7 @@ from fruits.inputs import LeftOut, require_classes, require_folder
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
-from fruits.parts import Part, deal, read_frame
+from fruits.parts import Part, group_parts, read_frame
 from fruits.progress import ERROR, FOLDER, Progress, choose_heartbeat_interval
 from fruits.request import Request
 from fruits.selection import normalise_names, select
@@ -269,7 +269,7 @@ class Run:
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.choose(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
-        waves = deal(plan.todo, sizing.waves)
+        waves = group_parts(plan.todo, sizing.waves)
 
         def wave(number: int, parts: list[Part]) -> int:
             tag_jobs(self.spark, self.run_id)

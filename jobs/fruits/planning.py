@@ -45,6 +45,8 @@ _STALE_SCHEMA = pa.schema([(name, pa.string()) for name in _STALE])
 _SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
 _PLAIN = {FEATURES: ("path", "size", "mtime", "features.list.element"), REJECTS: ("path", "size", "mtime")}
 DAMAGED = "damaged"
+FEATURIZED = "featurized"
+"""The kind of a row of features among the kinds of rejects, one of which is called ``features``."""
 MIN_IMAGES_PER_TASK = 512
 MAX_IMAGES_PER_TASK = 4096
 FEWEST_IMAGES_PER_TASK = 16
@@ -66,8 +68,8 @@ def keys_frame(
     Parameters
     ----------
     prove : bool
-        Read every byte, and compare its digest: of a file that is missing or damaged there is one row, without a path
-        and of the kind `DAMAGED`.
+        Read every byte, and compare its digest: a file that is missing or damaged gives one row of the kind `DAMAGED`,
+        without a path, whose ``part`` is ``<folder>/<name>``.
     """
     store = output.child(folder)
     columns = [*COLUMNS, *(["kind"] if folder == REJECTS else [])]
@@ -76,12 +78,12 @@ def keys_frame(
     def read(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         for name in names:
             if prove and not is_whole(store, by_name[name]):
-                row = dict.fromkeys([*COLUMNS, "kind", "part"]) | {"kind": f"{DAMAGED} {folder}", "part": name}
+                row = dict.fromkeys([*COLUMNS, "kind", "part"]) | {"kind": DAMAGED, "part": f"{folder}/{name}"}
                 yield pa.RecordBatch.from_pylist([row], schema=_KEYS_SCHEMA)
                 continue
             for batch in read_batches(store, [name], columns):
                 n = batch.num_rows
-                kind = batch.column("kind") if folder == REJECTS else pa.array([FEATURES] * n, pa.string())
+                kind = batch.column("kind") if folder == REJECTS else pa.array([FEATURIZED] * n, pa.string())
                 yield pa.RecordBatch.from_arrays(
                     [*(batch.column(c) for c in COLUMNS), kind, pa.array([name] * n, pa.string())],
                     schema=_KEYS_SCHEMA,
@@ -102,7 +104,7 @@ class Plan:
     images : int
         That the result will cover.
     todo : list of Part
-        Files of images to featurize, dealt so that a few of them make a wave.
+        Files of images to featurize, cut so that a few of them make a wave.
     todo_store : Store
         Where they lie.
     stale : list of Part
@@ -207,11 +209,11 @@ def make_plan(
         stale = PartWriter(stale_store, _STALE_SCHEMA, plain=("path",))
         for batch in batches:
             todo.write(batch.filter(batch.column("todo")).select(list(COLUMNS)).cast(SCHEMA))
-            left = batch.filter(batch.column("stale"))
-            lost = pc.starts_with(left.column("kind"), DAMAGED)
-            stale.write(left.filter(pc.invert(lost)).select(list(_STALE)).cast(_STALE_SCHEMA))
-            for row in left.filter(lost).to_pylist():
-                yield part_rows({row["kind"]: Part(row["part"], 0)})
+            leaving = batch.filter(batch.column("stale"))
+            is_damaged = pc.equal(leaving.column("kind"), DAMAGED)
+            stale.write(leaving.filter(pc.invert(is_damaged)).select(list(_STALE)).cast(_STALE_SCHEMA))
+            for name in leaving.filter(is_damaged).column("part").to_pylist():
+                yield part_rows({DAMAGED: Part(name, 0)})
         yield part_rows({"todo": todo.close(), "stale": stale.close()})
 
     files = max(1, min(Sizing.choose(images, slots).waves * 2, 2000))
@@ -219,8 +221,8 @@ def make_plan(
     parts_by_kind: dict[str, list[Part]] = {}
     for row in rows:
         parts_by_kind.setdefault(row["kind"], []).append(Part.from_row(row))
-    damaged = [f"{kind.split()[1]}/{p.name}" for kind, parts in parts_by_kind.items() if " " in kind for p in parts]
-    return Plan(images, parts_by_kind.get("todo", []), target, parts_by_kind.get("stale", []), sorted(damaged))
+    damaged = sorted(part.name for part in parts_by_kind.get(DAMAGED, []))
+    return Plan(images, parts_by_kind.get("todo", []), target, parts_by_kind.get("stale", []), damaged)
 
 
 def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state: State, slots: int) -> Plan | None:
@@ -229,7 +231,7 @@ def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state
     Returns
     -------
     Plan or None
-        None where images must be compared, chosen, or dealt anew.
+        None where images must be compared, chosen, or divided again.
     """
     images = sum(part.rows for part in parts)
     waves = Sizing.choose(images, slots).waves
@@ -259,9 +261,9 @@ def _compared(
         "kind",
         "part",
         sf.expr(f"coalesce(wanted, false) and {again}").alias("todo"),
-        sf.expr(f"part is not null and (wanted is null or kind = 'read' or not wanted and kind <> '{FEATURES}')").alias(
-            "stale"
-        ),
+        sf.expr(
+            f"part is not null and (wanted is null or kind = 'read' or not wanted and kind <> '{FEATURIZED}')"
+        ).alias("stale"),
     ).where("todo or stale")
 
 
@@ -307,7 +309,7 @@ def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa
     rows = (row for batch in stale for row in batch.to_pylist())
     for name, group in groupby(rows, key=lambda row: str(row["part"])):
         members = list(group)
-        folder = FEATURES if members[0]["kind"] == FEATURES else REJECTS
+        folder = FEATURES if members[0]["kind"] == FEATURIZED else REJECTS
         gone = pa.array([row["path"] for row in members], pa.string())
         writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
         for batch in read_batches(output.child(folder), [name]):

@@ -50,7 +50,7 @@ class Place:
         list_tfvars_files(self.env, "storage", ROOT / "infra" / "env")
         if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
             raise WrongUseError(
-                f"{self.region} is no region of AWS. Fix: for example REGION={DEFAULT_REGION}, which is Paris."
+                f"{self.region} is not an AWS region. Fix: for example REGION={DEFAULT_REGION}, which is Paris."
             )
 
     @property
@@ -162,7 +162,7 @@ def find_account_id(region: str, *, without: str = "") -> str:
 
     Raises
     ------
-    NoCredentialsError : there are none, or AWS does not take them
+    NoCredentialsError : there are none, or AWS rejected them
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
@@ -171,7 +171,7 @@ def find_account_id(region: str, *, without: str = "") -> str:
         account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise NoCredentialsError(
-            f"no AWS credentials were found, or AWS does not take them ({error}). Fix: aws sso login, or "
+            f"no AWS credentials were found, or AWS rejected them ({error}). Fix: aws sso login, or "
             f"AWS_PROFILE=…; or ENV=local, which needs no account{without}."
         ) from error
     return account

@@ -54,4 +54,4 @@ def known_cluster(cluster_id: str) -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
             raise
-        raise OperatorError(f"EMR knows no cluster {cluster_id}. Fix: make status names ours.", exit_code=2) from error
+        raise OperatorError(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.", exit_code=2) from error

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ops.aws.account import Account, read_output_from
-from ops.aws.describe import known_cluster, list_pages
+from ops.aws.describe import describe_step, known_cluster, list_pages
 from ops.aws.states import OPEN_STATES
 from ops.core.errors import OperatorError
 
@@ -29,10 +27,7 @@ def read_output(account: Account, step_id: str) -> str:
     ------
     OperatorError : the step is not one of ours
     """
-    try:
-        step = account.client("emr").describe_step(ClusterId=account.cluster["cluster_id"], StepId=step_id)["Step"]
-    except ClientError as error:
-        raise OperatorError(f"the cluster has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+    step = describe_step(account.client("emr"), str(account.cluster["cluster_id"]), step_id)
     output = read_output_from(account, step["Config"]["Args"])
     if output is None:
         raise OperatorError(

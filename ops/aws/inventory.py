@@ -92,10 +92,12 @@ class Inventory:
 
     def _tagged_or_inside(self, call: str, key: str, id_key: str) -> Iterator[dict[str, Any]]:
         filters = [self._ours, [{"Name": "vpc-id", "Values": self.vpcs}]] if self.vpcs else [self._ours]
-        things = {thing[id_key]: thing for chosen in filters for thing in self._list("ec2", call, key, Filters=chosen)}
-        for thing in things.values():  # moto overlooks the filter by tags
-            if (self._is_tagged(thing) or thing["VpcId"] in self.vpcs) and thing["State"].lower() not in GONE:
-                yield thing
+        pages = (self._list("ec2", call, key, Filters=chosen) for chosen in filters)
+        resources = {resource[id_key]: resource for page in pages for resource in page}
+        for resource in resources.values():  # moto overlooks the filter by tags
+            is_ours = self._is_tagged(resource) or resource["VpcId"] in self.vpcs
+            if is_ours and resource["State"].lower() not in GONE:
+                yield resource
 
     def nat_gateways(self) -> Iterator[dict[str, Any]]:
         """NAT gateways with our tags or in our networks."""
@@ -130,8 +132,8 @@ class Inventory:
     def arns(self) -> list[str]:
         """Everything with our tags, as the Tagging API knows it."""
         tags = [{"Key": "Project", "Values": [PROJECT]}, {"Key": "Environment", "Values": [self.account.target.env]}]
-        things = self._list("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=tags)
-        return sorted(thing["ResourceARN"] for thing in things)
+        mappings = self._list("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", TagFilters=tags)
+        return sorted(mapping["ResourceARN"] for mapping in mappings)
 
     def names(self) -> dict[str, list[str]]:
         """Ids and names of everything by kind, empty kinds included: what bills, and what must be gone at the end."""

@@ -21,7 +21,7 @@ SLOWEST = 60.0
 
 
 class LostError(OperatorError):
-    """AWS could not be asked for so long that the wait ended; what was waited for goes on.
+    """calls to AWS failed for so long that the wait ended; what was waited for goes on.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class LostError(OperatorError):
     exit_code = ExitCode.LOST
 
     def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(f"AWS could not be asked for {format_duration(seconds)} ({why})")
+        super().__init__(f"calls to AWS have failed for {format_duration(seconds)} ({why})")
         self.why = why
 
 
@@ -39,7 +39,7 @@ def in_words(error: BaseException) -> str:
     """A failure that passes, in a few words."""
     if is_expired(error):
         return "the session has expired: log in again in another terminal (aws sso login)"
-    return "AWS cannot be reached" if is_network(error) else "AWS asks for fewer calls"
+    return "AWS cannot be reached" if is_network(error) else "AWS is throttling calls"
 
 
 def poll(

@@ -66,7 +66,7 @@ def is_expired(error: BaseException) -> bool:
 
 
 def is_throttled(error: BaseException) -> bool:
-    """Whether AWS asks for fewer calls, or has a trouble of its own that passes."""
+    """Whether AWS is throttling calls, or has a trouble of its own that passes."""
     return _code(error) in _THROTTLED
 
 
@@ -83,8 +83,8 @@ def is_passing(error: BaseException) -> bool:
 def describe_refusal(error: Exception) -> tuple[str, str]:
     """What AWS's refusal means, and what to do."""
     if isinstance(error, ClientError):
-        told = error.response["Error"]
-        code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+        answer = error.response["Error"]
+        code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
         if is_denied(error):
             return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
         return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
@@ -98,15 +98,15 @@ def explain_refusal(error: Exception) -> tuple[str, int]:
     if is_network(error):
         return f"AWS cannot be reached ({flatten_error(error)}). Fix: check the network, then run the command again.", 1
     if is_throttled(error):
-        return f"AWS asks for fewer calls ({flatten_error(error)}). Fix: wait a minute, then run the command again.", 1
+        return f"AWS is throttling calls ({flatten_error(error)}). Fix: wait a minute, then run the command again.", 1
     if not isinstance(error, ClientError):
         return f"AWS was not asked: {flatten_error(error)}. Fix: look at the message, then run the command again.", 1
     if _code(error) == "NoSuchBucket":
         bucket = error.response["Error"].get("BucketName")
         text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
         return f"{text}. Fix: check the address; make apply creates the environment's own.", ExitCode.NOT_APPLIED
-    what, fix = describe_refusal(error)
-    return f"{what}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
+    meaning, fix = describe_refusal(error)
+    return f"{meaning}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
 
 
 def flatten_error(error: BaseException) -> str:

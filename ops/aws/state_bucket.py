@@ -147,9 +147,9 @@ def find_region(s3: Any, bucket: str, account_id: str) -> str | None:
             return None
         if code in ("403", "AccessDenied", "301", "PermanentRedirect"):
             raise NoStateError(
-                f"the bucket {bucket} cannot be used ({code}): it is another account's, lies in another region, or "
-                "these credentials may not see it. Fix: look with aws sts get-caller-identity who you are, and give "
-                "the region with REGION=."
+                f"the bucket {bucket} cannot be used ({code}): it is another account's, is in another region, or "
+                "these credentials may not see it. Fix: aws sts get-caller-identity shows who you are; "
+                "REGION= names the bucket's region."
             ) from error
         raise
 
@@ -167,7 +167,7 @@ def require_state(account: Account) -> None:
     if find_region(account.client("s3"), target.state_bucket, target.account_id) is None:
         raise NoStateError(
             f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
-            f"Fix: make state ENV={target.env} makes it, once an account; then run this again."
+            f"Fix: make state ENV={target.env} creates it, once per account; then run this again."
         )
 
 
@@ -189,15 +189,15 @@ def make_state(s3: Any, target: Target) -> list[str]:
             if code in ("BucketAlreadyExists", "OperationAborted"):
                 raise NoStateError(
                     f"the bucket {bucket} cannot be made ({code}): the name is taken, or it was deleted a moment ago. "
-                    "Fix: wait some minutes and run make state again."
+                    "Fix: wait a few minutes and run make state again."
                 ) from error
             if code != "BucketAlreadyOwnedByYou":
                 raise
         changes.append(f"made in {target.region}")
     elif where != target.region:
         raise NoStateError(
-            f"the bucket {bucket} lies in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
-            "account lie in one region."
+            f"the bucket {bucket} is in {where}, not in {target.region}. Fix: REGION={where}; all states of an "
+            "account are in one region."
         )
     for setting in list_settings(bucket):
         if setting.read(s3, bucket) != setting.wanted:
@@ -215,4 +215,4 @@ def make_visibly(account: Account, console: Console) -> None:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
     summary = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {summary}")
-    console.print("STILL BILLING: what lies in it, some kilobytes; no command removes it")
+    console.print("STILL BILLING: its contents, a few kilobytes; no command removes it")

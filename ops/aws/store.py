@@ -37,12 +37,10 @@ class SignedStore(Store):
         if keys != self._keys:
             from pyarrow import fs
 
-            keys_by_name = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
-            given = {name: value for name, value in keys_by_name.items() if value}
-            self._signed, self._keys = (
-                fs.S3FileSystem(**make_s3_options(self.authority, self._variables), **given),
-                keys,
-            )
+            options = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
+            options = {name: value for name, value in options.items() if value}
+            options |= make_s3_options(self.authority, self._variables)
+            self._signed, self._keys = fs.S3FileSystem(**options), keys
         return self._signed
 
     def child(self, key: str) -> Self:

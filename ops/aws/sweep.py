@@ -76,7 +76,7 @@ def sweep_network(
     swept.endpoints = _endpoints(ec2, vpc_ids)
     if swept.endpoints:
         ec2.delete_vpc_endpoints(VpcEndpointIds=swept.endpoints)
-        say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes some minutes")
+        say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes a few minutes")
 
         def gone() -> bool | None:
             return None if _endpoints(ec2, vpc_ids, deleting=True) else True
@@ -84,7 +84,7 @@ def sweep_network(
         if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
             raise SweepError(
                 f"EMR's endpoint {', '.join(swept.endpoints)} is still being deleted after {wait_seconds:.0f} s, and "
-                "the VPC cannot go before it. Fix: run make destroy again in some minutes."
+                "the VPC cannot go before it. Fix: run make destroy again in a few minutes."
             )
     swept.groups = _delete_groups(ec2, vpc_ids, wait_seconds, pause)
     return swept

@@ -53,7 +53,7 @@ class Subject:
     env, region : of the plans
     compared : by stack, the head planned against a state in which the base stands
     base, head : by stack, both planned against no state: what prices and rules are read from
-    live : by stack, the head planned against what stands in the account
+    live : by stack, the head planned against what is deployed in the account
     incomparable : by stack, why there is no comparison
     unseen : why there is no plan against the account; "" where there is one
     refused : by stack, Terraform's reasons to refuse the head
@@ -239,13 +239,13 @@ def list_addresses(addresses: Iterable[str]) -> str:
 
 
 def write_destroyed_line(subject: Subject) -> str:
-    """What would be gone afterwards, and what would be made anew."""
+    """What the change would destroy, and what it would replace."""
     changes = subject.changes
-    gone = [change.address for change in changes if change.kind == "destroy"]
-    anew = [change.address for change in changes if change.kind == "replace" and change.type not in CLUSTERS]
-    sentences = [f"Destroys {len(gone)}: {list_addresses(gone)}." if gone else "Destroys nothing."]
-    if anew:
-        sentences.append(f"Makes {len(anew)} anew: {list_addresses(anew)}.")
+    destroyed = [change.address for change in changes if change.kind == "destroy"]
+    replaced = [change.address for change in changes if change.kind == "replace" and change.type not in CLUSTERS]
+    sentences = [f"Destroys {len(destroyed)}: {list_addresses(destroyed)}." if destroyed else "Destroys nothing."]
+    if replaced:
+        sentences.append(f"Replaces {len(replaced)}: {list_addresses(replaced)}.")
     return " ".join(sentences)
 
 
@@ -284,19 +284,19 @@ def count_changes(changes: Sequence[Change]) -> str:
 def fold_details(title: str, parts: Sequence[str], room: int, *, language: str = "diff") -> str:
     """Text behind a title; whole parts are left out, with a count, where there is no room for all."""
 
-    def made(kept: int) -> str:
-        left = len(parts) - kept
-        rest = [f"# {left:,} more are left out here; make plan-report writes them all"] if left else []
-        body = quote_block("\n".join([*parts[:kept], *rest]), language)
+    def fold(count: int) -> str:
+        omitted = len(parts) - count
+        remark = [f"# {omitted:,} more are left out here; make plan-report writes them all"] if omitted else []
+        body = quote_block("\n".join([*parts[:count], *remark]), language)
         return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
-    used, kept = len(made(0).encode()) + 80, 0
+    used, count = len(fold(0).encode()) + 80, 0
     for part in parts:
         used += len(part.encode()) + 1
         if used > room:
             break
-        kept += 1
-    return made(kept)
+        count += 1
+    return fold(count)
 
 
 @dataclass(frozen=True)
@@ -328,9 +328,9 @@ def write_opening(subject: Subject) -> list[str]:
             head.append(f"- and {len(broken) - MOST_NAMED} more")
         head.append("")
     if any(failure.cause in ("replace", "destroy", "unknown") for failure in broken):
-        head += [f"If that is meant, the label {quote_code(LABEL)} lets it pass.", ""]
+        head += [f"If that is intended, the label {quote_code(LABEL)} allows it.", ""]
     if subject.allowed:
-        head += [f"The label {quote_code(LABEL)} is set: replacements are let pass.", ""]
+        head += [f"The label {quote_code(LABEL)} is set: replacements are allowed.", ""]
     return head
 
 
@@ -345,7 +345,10 @@ def list_details(subject: Subject) -> tuple[list[str], list[Section]]:
         )
         for stack, reason in reasons.items()
     ]
-    titles = {"against the base, if it stood": subject.compared, f"against what stands in {subject.env}": subject.live}
+    titles = {
+        "against the base, as if it were applied": subject.compared,
+        f"against what is deployed in {subject.env}": subject.live,
+    }
     for against, plans in titles.items():
         for stack, plan in plans.items():
             if changes := list_changes(plan):
@@ -376,7 +379,7 @@ def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
     unchanged, sections = list_details(subject)
     head = [*write_opening(subject), *unchanged]
     if subject.unseen:
-        head.append(f"Not compared with what stands in {subject.env}: {subject.hide(subject.unseen)}")
+        head.append(f"Not compared with what is deployed in {subject.env}: {subject.hide(subject.unseen)}")
     text, end = subject.hide("\n".join(head)), make_marker(subject.env)
     room = limit - len(text.encode()) - len(end.encode()) - 3
     bodies = fit_sections([section.hidden(subject.hide) for section in sections], room)

@@ -1,4 +1,4 @@
-"""`make drift`: whether what stands differs from the code, and what of ours bills by the hour, as an issue's text.
+"""`make drift`: whether what is deployed differs from the code, and what of ours bills by the hour, as an issue's text.
 
 Looks at the storage stack alone: clusters come and go, so that one that is not there is no drift. Locks nothing,
 changes nothing.
@@ -79,7 +79,7 @@ def render_drift(drift: Drift) -> str:
         parts = ["\n".join(render_lines(change)) for change in drift.changes]
         details.append(fold_details("what an apply would do", parts, LIMIT // 2))
     else:
-        sentences.append("The storage stack is what the code says.")
+        sentences.append("The storage stack matches the code.")
     if drift.billing:
         listed = quote_block("\n".join(drift.billing[:MOST]), "text")
         sentences.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
@@ -101,7 +101,7 @@ def find_drift(account: Account, home: Path, console: Console) -> Drift:
     """Plan the storage stack against what stands, and list what bills."""
     env, plan, unplanned = account.target.env, None, ""
     try:
-        with working(console, f"storage: planning against what stands in {env}"):
+        with working(console, f"storage: planning against what is deployed in {env}"):
             work = Workspace(target=account.target, stack="storage", capture=True)
             plan = work.make_plan(out=home / "storage-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:

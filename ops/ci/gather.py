@@ -1,4 +1,4 @@
-"""Runs Terraform on base and head of a change, without AWS, and on the head against what stands in the account."""
+"""Runs Terraform on base and head of a change, without AWS, and on the head against what is deployed in the account."""
 
 import hashlib
 import shutil
@@ -127,7 +127,7 @@ def plan_against_account(
         target = find_target(place)
         accounts.append(target.account_id)
         for stack in STACKS:
-            with working(console, f"{stack}: planning against what stands in {target.env}"):
+            with working(console, f"{stack}: planning against what is deployed in {target.env}"):
                 work = make_workspace(stack, target, size, capture=True)
                 plans[stack] = work.make_plan(out=home / f"{stack}-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:

@@ -149,4 +149,4 @@ def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out
             return again
         plan = again
     left = ", ".join(change.address for change in list_changes(plan)[:5])
-    raise NoStandingError(f"the base does not come to rest: {left} change at every plan.")
+    raise NoStandingError(f"the base never settles: {left} change at every plan.")

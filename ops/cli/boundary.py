@@ -40,5 +40,7 @@ def _of_system(error: OSError) -> tuple[str, int] | None:
     if error.filename is None and error.strerror is None:
         return f"{flatten_error(error)}. Fix: check the address, then run the command again.", ExitCode.FAILED
     where = f"{error.filename}: " if error.filename is not None else ""
-    fix = next((fix for kind, fix in _FIXES if isinstance(error, kind)), "free the way, or name another place")
+    fix = next(
+        (fix for kind, fix in _FIXES if isinstance(error, kind)), "remove what is in the way, or name another place"
+    )
     return f"{where}{error.strerror or flatten_error(error)}. Fix: {fix}.", ExitCode.FAILED

@@ -68,7 +68,10 @@ def main() -> int:
     home = find_java_home()
     why = make(home) if home else "no Java 17 was found"
     if why:
-        print(f"Spark's classes could not be archived ({why}); runs start some seconds later", file=sys.stderr)
+        print(
+            f"Spark's classes could not be archived ({why}); each run takes some seconds longer to start",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -33,22 +33,22 @@ def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, A
     # only clusters of the ledger are looked at where none is applied now
     with contextlib.suppress(NotAppliedError):
         open_ids |= {str(account.cluster["cluster_id"])} - ended
-    rest = []
+    unended = []
     for cluster_id in sorted(open_ids):
         try:
-            rest.append(ledger.record_rest(account, cluster_id, records, book))
+            unended.append(ledger.record_rest(account, cluster_id, records, book))
         except ClientError:
             # EMR forgets a cluster after two months; what no step bore is then unknown
-            rest.append({"cluster_id": cluster_id, "forgotten": True})
-    return records, rest
+            unended.append({"cluster_id": cluster_id, "forgotten": True})
+    return records, unended
 
 
 def render_ledger(
-    records: Sequence[Mapping[str, Any]], rest: Sequence[Mapping[str, Any]], currency: Currency
+    records: Sequence[Mapping[str, Any]], unended: Sequence[Mapping[str, Any]], currency: Currency
 ) -> list[str]:
     """The ledger as a table with its sum."""
-    emulated = any(record.get("emulated") for record in [*records, *rest])
-    priced = [*records, *(record for record in rest if not record.get("forgotten"))]
+    emulated = any(record.get("emulated") for record in [*records, *unended])
+    priced = [*records, *(record for record in unended if not record.get("forgotten"))]
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
     for record in priced:
         name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
@@ -60,7 +60,7 @@ def render_ledger(
     texts += [
         f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
         "sum"
-        for record in rest
+        for record in unended
         if record.get("forgotten")
     ]
     steps = sum(1 for record in records if record["step_id"])
@@ -78,7 +78,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
-    rest: list[dict[str, Any]] = []
+    unended: list[dict[str, Any]] = []
     try:
         account = Account.at(place)
     except TerraformError as error:
@@ -91,7 +91,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
         )
     if account is not None:
         try:
-            records, rest = read_spending(account, book)
+            records, unended = read_spending(account, book)
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
     measured = (
@@ -101,13 +101,13 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     if price is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
     texts = price.lines(currency)
-    texts += ["", *([missing] if missing else render_ledger(records, rest, currency))]
+    texts += ["", *([missing] if missing else render_ledger(records, unended, currency))]
     answer = price.as_json(currency) | {
         "ledger": {
             "records": records,
-            "beside_the_steps": rest,
+            "beside_the_steps": unended,
             "missing": missing or None,
-            "usd_total": ledger.sum_records([*records, *(record for record in rest if not record.get("forgotten"))]),
+            "usd_total": ledger.sum_records([*records, *(record for record in unended if not record.get("forgotten"))]),
         }
     }
     return texts, answer

@@ -27,7 +27,7 @@ def sample(environ: Mapping[str, str]) -> int:
                 "SEED=0]."
             )
     dest = Path(environ["DEST"]).expanduser()
-    counts, left = cut_subsample(
+    counts, left_out = cut_subsample(
         Path(environ["SOURCE"]).expanduser(),
         dest,
         classes=read_whole_number(environ, "CLASSES", 5),
@@ -35,8 +35,8 @@ def sample(environ: Mapping[str, str]) -> int:
         seed=read_whole_number(environ, "SEED", 0, least=0),
     )
     print(f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}")
-    if left:
-        print(left.sentence())
+    if left_out:
+        print(left_out.sentence())
     return 0
 
 
@@ -60,7 +60,7 @@ def read_key(environ: Mapping[str, str]) -> Key:
             " there and chmod 600 it; or SOURCE=github, which needs none."
         ) from None
     if mode & 0o077:
-        raise DatasetError(f"others on this machine may read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
+        raise DatasetError(f"others on this machine can read your Kaggle key ({mode:o}). Fix: chmod 600 {path}")
     try:
         content = json.loads(text)
         return Key(str(content["username"]), str(content["key"]))
@@ -108,10 +108,10 @@ def dataset(environ: Mapping[str, str]) -> int:
     try:
         fetch_release(environ, Console())
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}: free the way, or give another DEST=."
+        text = f"{error.filename}: {error.strerror}: remove what is in the way, or give another DEST=."
         raise DatasetError(text, exit_code=ExitCode.USAGE) from error
     except KeyboardInterrupt:
-        print("dataset: stopped; the same command goes on where it stopped.", file=sys.stderr)
+        print("dataset: stopped; the same command continues where it stopped.", file=sys.stderr)
         return ExitCode.INTERRUPTED
     return 0
 
@@ -145,5 +145,5 @@ def wheelhouse(environ: Mapping[str, str]) -> int:
     console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
     print(synced.uri, flush=True)
     if synced.uri.startswith("s3://"):
-        console.print("STILL BILLING: what lies in the bucket, by the month, until make purge")
+        console.print("STILL BILLING: the bucket's contents, by the month, until make purge")
     return 0

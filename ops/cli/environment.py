@@ -89,10 +89,10 @@ def stop_after_removal(account: Account, console: Console, *, is_gone: bool) -> 
     if not account.target.emulated:
         return
     if not is_gone and Workspace(target=account.target, stack="storage", capture=True).outputs():
-        console.print("the embedded AWS goes on with its images; make local-down stops it, and they are gone then")
+        console.print("the embedded AWS keeps running, with its images; make local-down stops it and deletes them")
         return
     environment.stop_embedded(console)
-    console.print("its images and results went with it; what make results fetched is in runs/local/")
+    console.print("its images and results were deleted with it; what make results fetched is in runs/local/")
 
 
 @changes_environment
@@ -114,14 +114,16 @@ def show_results(account: Account, environ: Mapping[str, str], console: Console)
     else:
         show_page(folder / "report.html", environ, console)
     console.print(tell_upkeep(account))
-    other = "" if folder.name == result_name(None) else f" OUTPUT={folder}"
-    tell_next(console, account.target.command(f"neighbours IMAGE=photograph{other}"), account.target.command("destroy"))
+    option = "" if folder.name == result_name(None) else f" OUTPUT={folder}"
+    tell_next(
+        console, account.target.command(f"neighbours IMAGE=photograph{option}"), account.target.command("destroy")
+    )
 
 
 def show_page(page: Path, environ: Mapping[str, str], console: Console) -> None:
     """Open a page in the browser, where there is one."""
     if page.exists() and browser.open_page(page.resolve().as_uri(), environ, terminal=console.is_terminal):
-        console.print("opened in the browser (OPEN=0 declines)")
+        console.print("opened in the browser (OPEN=0 turns that off)")
 
 
 def fetch_earlier(account: Account, name: str, console: Console) -> str:
@@ -173,6 +175,6 @@ def upload_dataset(environ: Mapping[str, str]) -> int:
         console.print(tell_upkeep(account))
         tell_next(console, account.target.command("run-step"))
     except KeyboardInterrupt:
-        console.print("interrupted; what arrived is kept, and the same command goes on with the rest")
+        console.print("interrupted; what arrived is kept, and the same command continues with the rest")
         return ExitCode.INTERRUPTED
     return 0

@@ -32,7 +32,7 @@ def neighbours(environ: Mapping[str, str]) -> int:
     with working(errors, "looking for the nearest images", quiet=not errors.is_terminal):
         nearest = room.find_neighbours(result, room.compute_scores(result, image), count, but=Store(image).uri)
     if not nearest:
-        raise InputError(f"{result.store.uri} holds no other image than {image}. Fix: OUTPUT= names another result.")
+        raise InputError(f"{result.store.uri} has no image other than {image}. Fix: OUTPUT= names another result.")
     if is_on(environ, "JSON"):
         print(json.dumps(room.describe_neighbours(result, image, nearest), indent=1, ensure_ascii=False))
         return 0
@@ -65,7 +65,7 @@ def export(environ: Mapping[str, str]) -> int:
     errors, console = Console(stderr=True), Console()
     tool = environ.get("TO", "")
     if tool not in room.TOOLS:
-        problem = f"TO={tool} is no tool that is known here" if tool else "TO= was not given"
+        problem = f"TO={tool} is not a known tool" if tool else "TO= was not given"
         raise UsageError(f"{problem}. Fix: TO=projector, TO=fiftyone or TO=spotlight.")
     limit = read_whole_number(environ, "LIMIT", 10_000)
     folder = Path(environ.get("DEST") or f"runs/export-{tool}")

@@ -196,7 +196,7 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
     ------
     NoLogsError : they did not arrive
     """
-    shown, sizes = LogPrinter(console, lines), dict[str, tuple[int, float]]()
+    printer, sizes = LogPrinter(console, lines), dict[str, tuple[int, float]]()
     deadline: float | None = None if source.step_id else time.monotonic() + late
     with working(console, f"looking for the logs of {source.name}") as say:
 
@@ -208,7 +208,7 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
             for log in logs:
                 if sizes.get(log.key) != (log.size, log.modified):
                     sizes[log.key] = (log.size, log.modified)
-                    shown.show(source.logs, log, time.time())
+                    printer.show(source.logs, log, time.time())
             if (ended and is_complete(logs, ended)) or (not source.step_id and logs):
                 return True
             if ended and deadline is None:
@@ -255,10 +255,10 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
         return
     if not logs:
         raise NoLogsError(f"{describe_missing(source)}. Fix: make logs FOLLOW=1 waits for it.")
-    shown = LogPrinter(console, lines)
+    printer = LogPrinter(console, lines)
     has_ended = source.step_id and source.status()["Timeline"].get("EndDateTime")
     for log in sort_by_telling(logs) if has_ended else logs:
-        shown.show(source.logs, log, now)
+        printer.show(source.logs, log, now)
     console.print(make_logs_table(source.logs, logs, now))
 
 

@@ -54,7 +54,7 @@ def make_environment(command: str, typed: Mapping[str, str], environ: Mapping[st
     if options.get("CURRENCY"):
         from ops.cost.money import read_currency
 
-        read_currency(options["CURRENCY"])  # what is no currency is refused now, not when a run of minutes has ended
+        read_currency(options["CURRENCY"])  # what is not a currency is refused now, not when a run of minutes has ended
     return options
 
 

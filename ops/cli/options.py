@@ -83,7 +83,7 @@ class Option:
             raise WrongUseError(f"{self.name}={text} is not known. Fix: choose from {', '.join(self.choices)}.")
         if self.count and not is_whole_number(text):
             example = f"{self.name}={self.count}"
-            raise WrongUseError(f"{self.name}={text} is not a number from 1. Fix: for example {example}.")
+            raise WrongUseError(f"{self.name}={text} is not a whole number from 1. Fix: for example {example}.")
         if self.amount and not is_amount(text):
             example = f"{self.name}={self.amount}"
             raise WrongUseError(f"{self.name}={text} is not a number from 0. Fix: for example {example}.")
@@ -132,7 +132,7 @@ OPTIONS: Mapping[str, Option] = {
     for option in (
         Option("ENV", "environment: local (the embedded AWS), dev, prod, or one of your own", shown="NAME"),
         Option("REGION", "AWS region (default: AWS_REGION, then eu-west-3)", shown="NAME"),
-        Option("YES", "answer the question beforehand", "flag"),
+        Option("YES", "answer yes without being asked", "flag"),
         Option("JSON", "print JSON for a program", "flag"),
         Option("OFFLINE", "ask AWS nothing", "flag"),
         *_OF_A_RUN,
@@ -150,7 +150,9 @@ OPTIONS: Mapping[str, Option] = {
         Option("FOLLOW", "wait for more", "flag"),
         Option("LOGS", "folder or URI of saved logs", shown="URI"),
         Option("WAIT", "wait for logs that have not arrived", "switch"),
-        Option("REPORT", "write the text of an issue, without accounts, keys, addresses and mails", "flag"),
+        Option(
+            "REPORT", "write the text of an issue, without account ids, keys, addresses and e-mail addresses", "flag"
+        ),
         Option("COMPARE", "folder, URI or name of an earlier result", shown="NAME"),
         Option("OPEN", "open the browser", "switch"),
         Option("PURGE", "name of the data bucket: confirms its removal", shown="BUCKET"),
@@ -159,7 +161,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("TYPES", "instance types to add to the price table", shown="NAMES"),
         Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME", choices=ARCHITECTURES),
         Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
-        Option("MAX_USD_PER_HOUR", "refuse a dearer hour", shown="USD", amount="2"),
+        Option("MAX_USD_PER_HOUR", "refuse an hour that costs more", shown="USD", amount="2"),
         Option("BASE", "commit that a change is compared with", shown="COMMIT"),
         Option("LABELS", "labels of the pull request, separated by commas", shown="NAMES"),
         Option("OUT", "folder of what is written", shown="FOLDER"),
@@ -211,5 +213,7 @@ def read_given(environ: Mapping[str, str], command: str, takes: Mapping[str, Ite
             values[name] = environ.get(name, "")
         elif name not in others and name not in OF_MAKE:
             known = ", ".join(sorted(names)) or "none"
-            raise WrongUseError(f"{name}= is no variable of make {command}.{suggest(name, names)} It takes: {known}.")
+            raise WrongUseError(
+                f"{name}= is not a variable of make {command}.{suggest(name, names)} It takes: {known}."
+            )
     return {name: OPTIONS[name].normal(text) for name, text in values.items() if text or OPTIONS[name].kind == "text"}

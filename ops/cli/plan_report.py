@@ -44,7 +44,7 @@ def read_subject(
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {file} is no plan ({error}). Fix: terraform show -json plan > {name}."
+                f"--plan {file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     place = read_place(environ)
     return comment.Subject(env=place.env, region=place.region, live=plans, head=plans, ceiling=ceiling, allowed=allowed)

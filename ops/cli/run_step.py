@@ -121,7 +121,9 @@ def main(environ: Mapping[str, str]) -> int:
 def watch(environ: Mapping[str, str]) -> int:
     """`make watch`."""
     if not (step_id := environ.get("STEP")):
-        raise OperatorError("which step? Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE)
+        raise OperatorError(
+            "no step was given. Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE
+        )
     account, console = open_account(environ), Console()
     submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
     return tell_end(

@@ -62,8 +62,8 @@ def require_cluster(account: Account) -> str:
     if state not in LIVE_STATES:
         why = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Fix: make logs has what they wrote; make "
-            "apply makes a new one.",
+            f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Fix: make logs shows what they wrote; "
+            "make apply creates a new one.",
             exit_code=21,
         )
     return cluster_id
@@ -94,8 +94,8 @@ def require_reachable(ssm: Any, instance: str) -> None:
     status = agents[0]["PingStatus"] if agents else "not known to Systems Manager"
     if status != "Online":
         raise NoShellError(
-            f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs some "
-            "minutes; else check that the stack was applied with enable_ssm = true."
+            f"the agent on {instance} is not reachable ({status}). Fix: a node that has just started needs a few "
+            "minutes; otherwise check that the stack was applied with enable_ssm = true."
         )
 
 
@@ -124,9 +124,9 @@ def start_session(account: Account, environ: Mapping[str, str], console: Console
     """
     if "ssm" not in account.cluster.get("endpoints", []):
         raise NoShellError(
-            "the cluster was made without a way in. Fix: enable_ssm = true in "
-            f"infra/env/{account.target.env}.cluster.tfvars, then make apply (the endpoints are some 0.03 USD an hour "
-            "and zone)."
+            "the cluster was created without access for a shell. Fix: enable_ssm = true in "
+            f"infra/env/{account.target.env}.cluster.tfvars, then make apply (its endpoints cost about "
+            "0.03 USD per hour and zone)."
         )
     program = find_plugin()
     instance = find_primary(account, require_cluster(account))

@@ -88,7 +88,7 @@ def make_status_table(
             if lacks:
                 row("lacks", capacity.describe(lacks, env))
             at_once, *later = describe_ends(cluster, now)
-            row("ends", "\n".join([f"with {at_once}, whenever you like", *later]))
+            row("ends", "\n".join([f"with {at_once}, at any time", *later]))
             row("steps", "\n".join(map(str, steps)) or "none is open")
         if cluster.usd_so_far is not None:
             so_far = f"{format_amount(cluster.usd_so_far)} USD before tax"

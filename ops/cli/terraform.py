@@ -41,28 +41,28 @@ def plan(environ: Mapping[str, str]) -> int:
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
         out = work.state.with_suffix(".tfplan")
         with working(console, f"planning {stack}"):
-            shown = work.make_plan(out=out)
+            plan = work.make_plan(out=out)
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
             text.write_text(work.text(out))
         # as make cost and the question of make apply
-        book = find_current(target.region, pricing.list_types(shown), ask=not target.local_state)
-        unmailed = [] if place.is_local else warn_unmailed(shown, target.env)
-        lines = [f"   {count_actions(shown)}; all of it: {text}", *unmailed, *summarize(shown, target.region, book)]
+        book = find_current(target.region, pricing.list_types(plan), ask=not target.local_state)
+        unmailed = [] if place.is_local else warn_unmailed(plan, target.env)
+        lines = [f"   {count_actions(plan)}; all of it: {text}", *unmailed, *summarize(plan, target.region, book)]
         print("\n".join(lines), flush=True)
-        broken += policies.check_plan(shown, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
+        broken += policies.check_plan(plan, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
         print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
     return ExitCode.RULE if broken else ExitCode.DONE
 
 
-def count_actions(shown: Mapping[str, Any]) -> str:
+def count_actions(plan: Mapping[str, Any]) -> str:
     """How many resources a plan makes, changes and removes.
 
     >>> count_actions({"resource_changes": []})
     'nothing would change'
     """
-    kinds = Counter(change.kind for change in list_changes(shown))
+    kinds = Counter(change.kind for change in list_changes(plan))
     order: tuple[Kind, ...] = ("create", "update", "replace", "destroy", "forget")
     return ", ".join(f"{kinds[kind]} to {kind}" for kind in order if kinds[kind]) or "nothing would change"
 

@@ -82,7 +82,7 @@ def read_fleet(environ: Mapping[str, str], precisions: Sequence[str]) -> Planned
     if images is None:
         return None
     if images < 1:
-        raise UsageError(f"IMAGES={images} cannot be. Fix: at least 1.")
+        raise UsageError(f"IMAGES={images} is too small. Fix: at least 1.")
     target, size = offline_target(read_place(environ)), read_size(environ)
     plans: dict[str, Mapping[str, Any]] = {}
     for precision in precisions:

@@ -79,7 +79,7 @@ def wait_for_address(
         page_status.get("LastStateChangeReason") or page_status.get("PersistentAppUIStatus") or "EMR gives no reason"
     )
     raise NoPageError(
-        f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in some minutes."
+        f"EMR's page was not ready after {patience:.0f} s ({reason}). Fix: make ui again in a few minutes."
     )
 
 
@@ -175,7 +175,7 @@ def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> in
             break
         time.sleep(0.1)
     words = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-    raise NoPageError(f"Spark's history server did not start. Its last words:\n{words}")
+    raise NoPageError(f"Spark's history server did not start. Its last lines:\n{words}")
 
 
 def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -> None:
@@ -197,7 +197,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
                 # a browser is given a file that leads there: everybody can read a command line, and the key with it
                 page = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fruits-page-"))) / "open.html"
             page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
-            console.print(f"Spark's pages of {cluster_id}: {entrance.address} (for you alone; Ctrl-C stops it)")
+            console.print(f"Spark's pages of {cluster_id}: {entrance.address} (only for you; Ctrl-C stops it)")
             browser.open_page(page.as_uri(), environ, terminal=console.is_terminal)
             process.wait()
     except KeyboardInterrupt:
@@ -211,10 +211,10 @@ def show_pages(account: Account, environ: Mapping[str, str], console: Console) -
         serve_pages(cluster_id, environ, console)
         return
     emr = account.client("emr")
-    with working(console, "asking EMR for the page; the first time takes some minutes"):
+    with working(console, "asking EMR for the page; the first time takes a few minutes"):
         arn = str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"])
         address = wait_for_address(emr, arn)
-    console.print("Spark's pages; whoever has the address may look until it expires:")
+    console.print("Spark's pages; anyone with the address can look until it expires:")
     console.print(address)
     browser.open_page(address, environ, terminal=console.is_terminal)
 

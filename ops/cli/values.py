@@ -36,7 +36,7 @@ def read_whole_number(environ: Mapping[str, str], name: str, default: int, *, le
     """
     text = environ.get(name, "").strip() or str(default)
     if not is_whole_number(text, least):
-        raise UsageError(f"{name}={text} is not a number from {least}. Fix: for example {name}={default}.")
+        raise UsageError(f"{name}={text} is not a whole number from {least}. Fix: for example {name}={default}.")
     return int(text)
 
 
@@ -53,7 +53,7 @@ def read_classes(text: str) -> list[str]:
             names = json.loads(text)
         except json.JSONDecodeError as error:
             raise UsageError(
-                f"CLASSES looks like a JSON list but is none ({error}). Fix: names separated by semicolons."
+                f"CLASSES looks like a JSON list but is not one ({error}). Fix: names separated by semicolons."
             ) from None
         return [str(name) for name in names]
     return [name.strip() for name in text.split(";") if name.strip()]
@@ -76,7 +76,8 @@ def read_fields(environ: Mapping[str, str]) -> dict[str, Any]:
         except ValueError:
             usual = {"whole": 50, "share": 0.95, "image_size": 224, "max_reject_rate": 0.05}
             example = f"{name.upper()}={usual.get(name, usual.get(meaning.kind))}"
-            raise UsageError(f"{name.upper()}={text} is not a number. Fix: for example {example}.") from None
+            number = "whole number" if meaning.kind == "whole" else "number"
+            raise UsageError(f"{name.upper()}={text} is not a {number}. Fix: for example {example}.") from None
     return fields
 
 
@@ -123,5 +124,5 @@ def read_repository(environ: Mapping[str, str]) -> dict[str, str]:
     WrongUseError : no repository is named
     """
     if not environ.get("REPOSITORY"):
-        raise WrongUseError("whose workflows may take the roles? Fix: REPOSITORY=owner/name.")
+        raise WrongUseError("no repository was given. Fix: REPOSITORY=owner/name.")
     return {name.lower(): environ[name] for name in ("REPOSITORY", "SUBJECT", "BRANCH") if environ.get(name)}

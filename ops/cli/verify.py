@@ -303,7 +303,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     limit_eur = read_currency("EUR").of(limit)
     lines = [
         f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
-        f"looks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
+        f"checks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
         *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
         f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
     ]

@@ -229,7 +229,7 @@ def ask(question: str, person: Person, *, refused: str, absent: str = "", consol
     if person.has_agreed:
         return
     if not person.is_present:
-        absent = absent or f"there is no terminal to ask at: {question} Fix: YES=1 answers beforehand."
+        absent = absent or f"there is no terminal to ask on: {question} Fix: YES=1 answers beforehand."
         raise OperatorError(absent, exit_code=2)
     if (console or Console()).input(f"{question} type yes: ").strip() != "yes":
         raise OperatorError(refused, exit_code=2)

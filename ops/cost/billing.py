@@ -116,7 +116,7 @@ def split_arns(arns: Iterable[str], env: str) -> tuple[list[Item], list[str]]:
         if kind in FREE:
             free.append(arn)
         elif kind == "kms:key":
-            about = "a key of our own; one that is to be deleted does not bill"
+            about = "a customer managed key; one scheduled for deletion does not bill"
             remove = f"make purge ENV={env}"
             items.append(Item(kind="key", id=arn, about=about, usd_month=KEY_USD_MONTH, inferred=True, remove=remove))
         elif kind not in LISTED:

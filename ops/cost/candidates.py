@@ -83,6 +83,42 @@ def price_machine(
     )
 
 
+def price_cluster(
+    shape: pricing.Shape,
+    region: str,
+    *,
+    name: str,
+    is_planned: bool,
+    workers: int,
+    images: Decimal,
+    fixed_seconds: Decimal,
+    speed: Speed,
+    book: prices.Book,
+) -> Candidate:
+    """One cluster, from its start to the end of its step; nothing for the time that it idles afterwards."""
+    run = estimate.estimate_run(
+        pricing.price_shape(shape, region, book),
+        workers=workers,
+        images=images,
+        speed=speed,
+        fixed_seconds=fixed_seconds,
+        idle_minutes=Decimal(0),
+        get=book.service(region, "s3_get").usd,
+    )
+    short, long = (start + run.minutes for start in estimate.START_MINUTES)
+    return Candidate(
+        name=name,
+        size=_describe(shape.fleets),
+        workers=workers,
+        speed=speed,
+        step=run.minutes,
+        minutes=(short, long),
+        usd=run.usd,
+        is_planned=is_planned,
+        core_units=int(next(fleet.units for fleet in shape.fleets if fleet.name == "core")),
+    )
+
+
 def list_fleets(shape: Mapping[str, Any], planned: Sequence[prices.Fleet]) -> tuple[prices.Fleet, ...]:
     """The fleets of an alternative, with the types of the plan's."""
     by_name = {fleet.name: fleet for fleet in planned}
@@ -136,22 +172,20 @@ def list_candidates(
         (name for name, (fleets, _) in shapes_by_name.items() if _units(fleets) == _units(planned)), "as planned"
     )
     shapes_by_name[planned_name] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
-    candidates = []
-    for name, (fleets, workers) in shapes_by_name.items():
-        hour = pricing.price_shape(replace(size, fleets=fleets), region, book)
-        speed = measured or estimate_types_speed(pricing.list_worker_types(fleets), precision)
-        run = estimate.estimate_run(
-            hour, workers=workers, images=count, speed=speed, fixed_seconds=fixed, idle_minutes=Decimal(0),
-            get=book.service(region, "s3_get").usd,
-        )  # fmt: skip
-        short, long = (start + run.minutes for start in estimate.START_MINUTES)
-        candidates.append(
-            Candidate(
-                name=name, size=_describe(fleets), workers=workers, speed=speed, step=run.minutes,
-                minutes=(short, long), usd=run.usd, is_planned=name == planned_name,
-                core_units=int(next(fleet.units for fleet in fleets if fleet.name == "core")),
-            )
-        )  # fmt: skip
+    candidates = [
+        price_cluster(
+            replace(size, fleets=fleets),
+            region,
+            name=name,
+            is_planned=name == planned_name,
+            workers=workers,
+            images=count,
+            fixed_seconds=fixed,
+            speed=measured or estimate_types_speed(pricing.list_worker_types(fleets), precision),
+            book=book,
+        )
+        for name, (fleets, workers) in shapes_by_name.items()
+    ]
     slowest = max(candidate.step for candidate in candidates)
     type_name = machine or choose_machine(region, slowest, count, book, precision)
     candidates.append(

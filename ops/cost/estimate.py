@@ -135,7 +135,7 @@ def estimate_cost(
     run = None
     if images is not None:
         if images < 1:
-            raise WrongUseError(f"IMAGES={images} cannot be. Fix: at least 1.")
+            raise WrongUseError(f"IMAGES={images} is too small. Fix: at least 1.")
         run = estimate_run(
             hour,
             workers=int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"]),
@@ -185,8 +185,8 @@ def render_lines(costs: Estimate, currency: Currency, today: date | None = None)
             f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
             f"  the run costs {currency.between(low, high)}{fallback}, {format_amount(run.requests)} USD of it for "
             "reading the images from S3",
-            f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it waits before it ends "
-            "itself, unless you make destroy",
+            f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it idles before it ends "
+            "by itself, unless you run make destroy",
             f"  speed: {mark}{costs.speed.per_vcpu:.1f} images/s per vCPU ({costs.speed.source})",
         ]
     texts.append(f"prices: {costs.book}: {costs.dates}" + (f"; {rate}" if (rate := currency.describe_rate()) else ""))

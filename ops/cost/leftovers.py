@@ -155,13 +155,13 @@ class Lister:
         for domain in self.inventory.domains():
             try:
                 running = [describe_app(app) for app in list_apps(self.account.client("sagemaker"), domain["DomainId"])]
-                what = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
+                apps = f"runs {', '.join(running)} (make studio-stop ends it)" if running else "nothing runs in it"
             except ClientError as error:
-                what = f"what runs in it was not listed: {describe_refusal(error)[0]}"
+                apps = f"what runs in it was not listed: {describe_refusal(error)[0]}"
             yield Item(
                 kind="Studio domain",
                 id=domain["DomainId"],
-                about=f"{domain['Status']}; {what}; its file system bills by the month",
+                about=f"{domain['Status']}; {apps}; its file system bills by the month",
                 remove=f"make destroy ENV={self.env}, which closes what runs in it first",
             )
 

@@ -92,7 +92,7 @@ def read_currency(text: str = "") -> Currency:
     code = code.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
         raise OperatorError(
-            f"CURRENCY={text} is no currency. Fix: three letters, or with a rate CURRENCY=EUR:0.91 (euros a dollar).",
+            f"CURRENCY={text} is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91 (per dollar).",
             exit_code=2,
         )
     if separator:
@@ -102,7 +102,7 @@ def read_currency(text: str = "") -> Currency:
             per_usd = Decimal(0)
         if per_usd <= 0:
             raise OperatorError(
-                f"CURRENCY={text}: {rate or 'nothing'} is no rate. Fix: units a dollar, such as CURRENCY=EUR:0.91.",
+                f"CURRENCY={text}: {rate or 'nothing'} is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91.",
                 exit_code=2,
             )
         return Currency(code, per_usd, "given by CURRENCY")

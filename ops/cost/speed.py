@@ -32,7 +32,7 @@ PROCESSORS: tuple[tuple[str, tuple[str, ...], Decimal, str], ...] = (
     ("m5, c5, r5", ("m5", "c5", "r5"), 1 / Decimal("1.15"), "AWS: m6i is up to 15% faster"),
     ("m7i, c7i", ("m7i", "c7i"), Decimal("1.15"), "AWS: up to 15% faster than m6i"),
     ("m6g, c6g, r6g", ("m6g", "c6g", "r6g"), 1 / Decimal("1.25"), "AWS: m7g is up to 25% faster"),
-    ("m7g, c7g", ("m7g", "c7g"), Decimal(1), "no figure of ours: as m6i"),
+    ("m7g, c7g", ("m7g", "c7g"), Decimal(1), "not measured: taken as m6i"),
 )
 """Families by processor, in single precision against the benchmark's half core; only a run on AWS measures them."""
 BF16 = {"m7i, c7i": Decimal(198) / 90}

@@ -169,8 +169,8 @@ def describe_ends(cluster: ClusterUpkeep, now: datetime | None = None) -> list[s
 def _at(moment: datetime, now: datetime | None) -> str:
     if now is None:
         return format_utc(moment)
-    left = (moment - now).total_seconds()
-    return f"{format_utc(moment)} ({f'in {format_duration(left)}' if left > 0 else 'any minute'})"
+    seconds = (moment - now).total_seconds()
+    return f"{format_utc(moment)} ({f'in {format_duration(seconds)}' if seconds > 0 else 'any minute'})"
 
 
 def describe_upkeep(upkeep: Upkeep) -> str:
@@ -184,15 +184,15 @@ def describe_upkeep(upkeep: Upkeep) -> str:
         if upkeep.usd_hour is not None
         else "at an unknown price"
     )
-    stored = f"; what lies in {', '.join(upkeep.buckets)} by the month, until make purge" if upkeep.buckets else ""
+    stored = f"; the contents of {', '.join(upkeep.buckets)} by the month, until make purge" if upkeep.buckets else ""
     if cluster is not None:
         until = "; ".join(describe_ends(cluster))
         return f"STILL BILLING: the cluster {cluster.id} ({cluster.state}), {hour}, until {until}{stored}"
     if upkeep.network:
-        things = ", ".join(sorted(upkeep.network))
-        return f"STILL BILLING: {things}, {hour}, until make destroy{stored}"
+        names = ", ".join(sorted(upkeep.network))
+        return f"STILL BILLING: {names}, {hour}, until make destroy{stored}"
     if upkeep.buckets:
-        return f"STILL BILLING: only what lies in {', '.join(upkeep.buckets)}, by the month, until make purge"
+        return f"STILL BILLING: only the contents of {', '.join(upkeep.buckets)}, by the month, until make purge"
     return "nothing of this environment bills"
 
 
@@ -203,4 +203,4 @@ def tell_upkeep(account: Account) -> str:
         old = prices.say_age() if upkeep.usd_hour and not upkeep.emulated else ""
         return describe_upkeep(upkeep) + (f"; {old}" if old else "")
     except TROUBLE as error:
-        return f"MAY STILL BILL: what bills could not be asked ({explain_missing(error)}). Fix: make status."
+        return f"MAY STILL BILL: what bills could not be checked ({explain_missing(error)}). Fix: make status."

@@ -117,20 +117,20 @@ class GitSource:
             yield oid, stream[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
 
-    def _fetch(self, *what: str, stdin: bytes = b"") -> None:
+    def _fetch(self, *arguments: str, stdin: bytes = b"") -> None:
         options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"]
         done = self._git(
             *("-c", "fetch.negotiationAlgorithm=noop"),
             *("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"),
-            *("fetch", *options, "--filter=blob:none", "origin", *what),
+            *("fetch", *options, "--filter=blob:none", "origin", *arguments),
             stdin=stdin,
             check=False,
         )
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise SourceUnreachableError(
-                f"{self._url} could not be fetched from (git: {reason[-1]}). Fix: check that the internet is"
-                " there and run the same command again; it goes on where it stopped."
+                f"{self._url} could not be fetched from (git: {reason[-1]}). Fix: check the internet connection"
+                " and run the same command again; it continues where it stopped."
             )
 
     def _git(self, *arguments: str, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
@@ -142,6 +142,6 @@ class GitSource:
             reason = done.stderr.decode(errors="replace").strip()
             raise SourceUnreachableError(
                 f"git {arguments[0]} failed in {self._folder} ({reason}). Fix: run the same command again, or"
-                " remove that folder to begin anew."
+                " remove that folder to start again."
             )
         return done

@@ -24,13 +24,13 @@ def list_keys(root: Path) -> tuple[list[str], LeftOut]:
     ------
     StorageError : a folder cannot be read: a sample cut from half of the images would not say so
     """
-    keys, left = [], LeftOut()
-    for entry in walk(Store(str(root)), left):
+    keys, left_out = [], LeftOut()
+    for entry in walk(Store(str(root)), left_out):
         if entry.size == NOT_EXPRESSIBLE:
-            left.add("name that is not UTF-8", entry.key)
+            left_out.add("name that is not UTF-8", entry.key)
         else:
             keys.append(entry.key)
-    return sorted(keys), left
+    return sorted(keys), left_out
 
 
 def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
@@ -38,10 +38,10 @@ def find_images(root: Path) -> tuple[list[FoundImage], LeftOut]:
 
     Images right in ``root`` are of the class that ``root`` names.
     """
-    keys, left = list_keys(root)
+    keys, left_out = list_keys(root)
     paths = map(PurePosixPath, keys)
     images = [FoundImage(path.parent.name or root.resolve().name, path) for path in paths]
-    return sorted(images), left
+    return sorted(images), left_out
 
 
 def count_by_class(keys: Iterable[str]) -> dict[str, int]:

@@ -73,8 +73,8 @@ def _ask(url: str, headers: Mapping[str, str]) -> tuple[int, Message, bytes]:
             if attempt == TRIES - 1:
                 reason = getattr(error, "reason", error)
                 raise SourceUnreachableError(
-                    f"{host} could not be fetched from ({reason}). Fix: check that the internet is there and run the"
-                    " same command again; it goes on where it stopped."
+                    f"{host} could not be fetched from ({reason}). Fix: check the internet connection and run the"
+                    " same command again; it continues where it stopped."
                 ) from None
     raise AssertionError("unreachable")
 
@@ -108,7 +108,7 @@ class Api:
         answer = _ask(f"{self._host}/api/v1/{path}", {"Authorization": self._key.header})
         if answer[0] in (401, 403):
             raise DatasetError(
-                f"Kaggle does not take the key of {self._key.username} (answer {answer[0]}). Fix: create a new token,"
+                f"Kaggle rejects the key of {self._key.username} (answer {answer[0]}). Fix: create a new token,"
                 " or accept the terms on the data set's page."
             )
         if answer[0] == 404:
@@ -277,7 +277,7 @@ class KaggleSource:
             return zipfile.ZipFile(io.BufferedReader(Remote(self._api, number), CHUNK))
         except zipfile.BadZipFile as error:
             raise SourceUnreachableError(
-                f"what Kaggle gives as number {number} is no archive ({error}). Fix: another KAGGLE_VERSION=, or"
+                f"what Kaggle gives as number {number} is not an archive ({error}). Fix: another KAGGLE_VERSION=, or"
                 " SOURCE=github."
             ) from None
 

@@ -76,7 +76,7 @@ def cut_subsample(
     origin, target = source.resolve(), dest.resolve()
     if target == origin or origin in target.parents or target in origin.parents:
         raise SampleError(
-            f"DEST={dest} and SOURCE={source} lie one in the other. Fix: give a DEST outside of the source."
+            f"DEST={dest} and SOURCE={source} lie one inside the other. Fix: give a DEST outside the source."
         )
     try:
         listed, left_out = find_images(source)

@@ -17,7 +17,7 @@ from fruits.errors import FruitsError
 
 from ops.aws.account import Account, read_output_from
 from ops.aws.capacity import read_lacks
-from ops.aws.describe import describe_cluster, describe_step
+from ops.aws.describe import describe_cluster, describe_step, list_pages
 from ops.diagnose import deaths
 from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
@@ -363,8 +363,7 @@ def _find_shelf(account: Account, cluster_id: str, log_uri: str | None) -> Clust
 def _list_instances(account: Account, cluster_id: str) -> list[Mapping[str, Any]]:
     """The instances of a cluster, ended ones too; empty where EMR does not say."""
     try:
-        pages = account.client("emr").get_paginator("list_instances").paginate(ClusterId=cluster_id)
-        return [instance for page in pages for instance in page["Instances"]]
+        return list(list_pages(account.client("emr"), "list_instances", "Instances", ClusterId=cluster_id))
     except (ClientError, BotoCoreError):
         return []  # it only makes a cause surer
 

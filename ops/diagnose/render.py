@@ -107,7 +107,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
     for index, uri in enumerate(evidence.logs):
         lines.append(f"{'log' if index == 0 else '':<15}{uri}")
     unread = [f"{d.uri}: {d.problem}" for d in evidence.documents if d.problem]
-    lines += [f"{'not read whole' if index == 0 else '':<15}{text}" for index, text in enumerate(unread[:3])]
+    lines += [f"{'not read in full' if index == 0 else '':<15}{text}" for index, text in enumerate(unread[:3])]
     if evidence.missing:
         can_come = evidence.shipping_seconds(datetime.now(UTC)) > 0
         lines.append(f"{'not there yet' if can_come else 'not there':<15}{evidence.missing}")

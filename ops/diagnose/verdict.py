@@ -206,7 +206,7 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
     if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
         grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
     elif action.startswith("elasticmapreduce:") or hit.statement.source in terraform_logs:
-        grant = f"allow it{recipient}: what an operator needs stands in infra/operators (an administrator applies it)"
+        grant = f"allow it{recipient}: an operator's rights are in infra/operators (an administrator applies it)"
     else:
         grant = (
             "take an address that the nodes may use (images/, requests/, results/ of our data bucket), or "

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
 
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
 from ops.core.console import Console, working
@@ -160,10 +161,9 @@ def find_cluster_id(account: Account) -> str:
         return str(account.cluster["cluster_id"])
     except NotAppliedError:
         name = f"{PROJECT}-{account.target.env}"
-        pages = account.client("emr").get_paginator("list_clusters").paginate()
-        for listed in (listed for page in pages for listed in page["Clusters"]):  # the newest first
-            if listed["Name"] == name:
-                return str(listed["Id"])
+        for cluster in list_pages(account.client("emr"), "list_clusters", "Clusters"):  # the newest first
+            if cluster["Name"] == name:
+                return str(cluster["Id"])
         raise
 
 

@@ -61,13 +61,13 @@ def list_buckets(account: Account) -> list[str]:
         return []
 
 
-def examine_images(account: Account | None, uri: str, known: Sequence[str]) -> list[Finding]:
+def examine_images(account: Account | None, uri: str, buckets: Sequence[str]) -> list[Finding]:
     """The images at an address, or in the data bucket."""
     if uri and not uri.startswith("s3://"):
         return [images.check_store(uri)]
     if account is None:
         return [unchecked("images", "no account to look into", "INPUT=dir counts those of a folder.")]
-    if not uri and not known:
+    if not uri and not buckets:
         return [unchecked("images", "there is no data bucket yet", "make apply, or INPUT=dir for a folder's.")]
     uri, cure = (
         uri or f"s3://{account.bucket('data')}/{PREFIX}",
@@ -77,18 +77,18 @@ def examine_images(account: Account | None, uri: str, known: Sequence[str]) -> l
 
 
 def examine_wheels(
-    need: ClusterNeeds | None, account: Account | None, known: Sequence[str], arch: str
+    need: ClusterNeeds | None, account: Account | None, buckets: Sequence[str], arch: str
 ) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
-        return [unchecked("wheelhouse", "without a plan nobody knows the processors")]
+        return [unchecked("wheelhouse", "not checked: without a plan the processors are unknown")]
     if (wrong := machine.check_architecture(need.architecture, arch)) is not None:
         return [wrong]
-    here, made = machine.check_wheelhouse(need.architecture)
-    if made is None or account is None or not known:
-        return [here]
+    finding, wheels = machine.check_wheelhouse(need.architecture)
+    if wheels is None or account is None or not buckets:
+        return [finding]
     s3, bucket = account.client("s3"), account.bucket("artifacts")
-    return [here, *attempt("wheels in S3", cloud.check_uploaded_wheels, s3, bucket, made)]
+    return [finding, *attempt("wheels in S3", cloud.check_uploaded_wheels, s3, bucket, wheels)]
 
 
 def examine_states(account: Account) -> Finding:
@@ -103,7 +103,7 @@ def examine_states(account: Account) -> Finding:
     return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
 
 
-def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence[str]) -> list[Finding]:
+def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     target, s3 = account.target, account.client("s3")
     findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
@@ -115,9 +115,9 @@ def examine_account(account: Account, need: ClusterNeeds | None, known: Sequence
     findings.append(cloud.judge_region(target.region, european=european, known=regions, priced=priced))
     if not target.local_state:
         findings.append(examine_states(account))
-    findings += cloud.check_names(s3, [*target.bucket_names.values()], known, target.region, target.env)
+    findings += cloud.check_names(s3, [*target.bucket_names.values()], buckets, target.region, target.env)
     if need is None:
-        return [*findings, unchecked("vCPUs", "without a plan nobody knows what is asked of the account")]
+        return [*findings, unchecked("vCPUs", "not checked: without a plan it is unknown what the account needs")]
     ends = read_ends_of_support()
     return [*findings, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
@@ -155,19 +155,19 @@ def examine(
     if account is None:
         more, account = find_account(place)
         findings += more
-    known: list[str] = []
+    buckets: list[str] = []
     if account is not None:
         with console.status("asking AWS"):
-            known = list_buckets(account)
+            buckets = list_buckets(account)
             try:
-                findings += examine_account(account, need, known)
+                findings += examine_account(account, need, buckets)
             except BotoCoreError as error:  # no network: no further call would get through either
                 findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
                 account = None
     with console.status("reading the wheels"):
-        findings += examine_wheels(need, account, known, plans.size.arch)
+        findings += examine_wheels(need, account, buckets, plans.size.arch)
     with console.status("counting images"):
-        findings += examine_images(account, plans.images, known)
+        findings += examine_images(account, plans.images, buckets)
     return findings, account
 
 

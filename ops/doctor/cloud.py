@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.aws.describe import list_pages
 from ops.core.target import PROJECT
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
@@ -41,7 +42,7 @@ def judge_region(name: str, *, european: Sequence[str], known: Sequence[str], pr
     if name not in known:
         return failure("region", f"AWS has no region {name}", f"REGION=one of {', '.join(european)}.")
     if name not in european:
-        cure = f"REGION=one of {', '.join(european)}; or allow_non_eu = true, if you are free to leave."
+        cure = f"REGION=one of {', '.join(european)}; or allow_non_eu = true, if your images may leave it."
         return failure("region", f"{name} is outside the European Union, and the plan refuses it", cure)
     if name not in priced:
         cure = f"none is needed with pricing:GetProducts; in the table are {', '.join(priced)}."
@@ -54,7 +55,7 @@ def judge_clock(skew: float | None, *, emulated: bool) -> Finding:
     if emulated:
         return unchecked("clock", "the embedded AWS runs on this machine's clock")
     if skew is None:
-        return unchecked("clock", "AWS's answer bears no time")
+        return unchecked("clock", "AWS's answer has no time")
     about = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} AWS's"
     cure = "set it by network time (timedatectl set-ntp true)."
     if abs(skew) >= MOST_SKEW:
@@ -74,7 +75,7 @@ def judge_quota(market: str, *, need: int, quota: float, used: int, region: str)
         f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
         f"--desired-value {need + used} --region {region} (hours to days); or a smaller cluster."
     )
-    return failure(name, f"{need} are asked, and the quota is {quota:.0f}{others}", cure)
+    return failure(name, f"{need} are needed, and the quota is {quota:.0f}{others}", cure)
 
 
 def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, Set[str]]) -> Finding:
@@ -91,7 +92,7 @@ def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, Set[st
         cure = "other types (infra/env), or another REGION=."
         return failure("types", f"no zone has a type of every fleet: {lacks}", cure)
     if lacks:
-        cure = f"none is needed: EMR can start in {', '.join(whole)}; more zones are more chances."
+        cure = f"none is needed: EMR can start in {', '.join(whole)}; more zones give more chances."
         return warning("types", f"not all zones have all types: {lacks}", cure)
     return ok("types", f"{', '.join(types)} in {zones}")
 
@@ -103,11 +104,11 @@ def judge_release(label: str, *, known: bool, end: str | None, today: date) -> F
     if end is None:
         why = f"the end of {label}'s support is not in releases.json"
         return unchecked("release", why, "release_end_of_support =.")
-    left = (date.fromisoformat(end) - today).days
-    if left < 0:
+    days = (date.fromisoformat(end) - today).days
+    if days < 0:
         return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")
-    if left < SUPPORT_DAYS:
-        return warning("release", f"{label} is supported for {left} more days, until {end}", "take a newer one soon.")
+    if days < SUPPORT_DAYS:
+        return warning("release", f"{label} is supported for {days} more days, until {end}", "upgrade soon.")
     return ok("release", f"{label}, supported until {end}")
 
 
@@ -135,7 +136,7 @@ def judge_bucket(name: str, *, lies_in: str | None, foreign: str, region: str, a
     """
     if foreign:
         cure = "another project name (TF variable project), or credentials that may see it."
-        return failure("bucket", f"{name} is somebody else's, or these credentials may not see it ({foreign})", cure)
+        return failure("bucket", f"{name} is another account's, or these credentials may not see it ({foreign})", cure)
     if lies_in is None:
         if applied:
             cure = f"make apply ENV={env} makes it again."
@@ -145,15 +146,15 @@ def judge_bucket(name: str, *, lies_in: str | None, foreign: str, region: str, a
         cure = f"import it, or empty and delete it: aws s3 rb s3://{name} --force"
         return failure("bucket", f"{name} is there, and the storage stack does not know it: apply will fail", cure)
     if lies_in != region:
-        return failure("bucket", f"{name} lies in {lies_in}, not in {region}", f"REGION={lies_in}.")
+        return failure("bucket", f"{name} is in {lies_in}, not in {region}", f"REGION={lies_in}.")
     return ok("bucket", f"{name} is ours")
 
 
 def judge_states(name: str, *, lies_in: str | None, foreign: str, env: str) -> Finding:
     """Whether the bucket of Terraform's states is there; parameters as for `judge_bucket`."""
     if foreign:
-        cure = "the account's owner must look: a bucket of this name holds the states of all of its environments."
-        return failure("states", f"{name} is somebody else's, or these credentials may not see it ({foreign})", cure)
+        cure = "ask the account's owner: a bucket of this name holds the states of all of its environments."
+        return failure("states", f"{name} is another account's, or these credentials may not see it ({foreign})", cure)
     if lies_in is None:
         cure = f"make state ENV={env}, once per account; make apply asks for it, too."
         return warning("states", f"Terraform's states have no bucket yet ({name})", cure)
@@ -217,7 +218,7 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
     except ClientError as error:
         answer = error.response
         cure = "log in (aws sso login, or AWS_PROFILE=)."
-        findings = [failure("credentials", f"AWS does not take them: {error}", cure)]
+        findings = [failure("credentials", f"AWS rejected them: {error}", cure)]
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return [*findings, judge_clock(read_skew(headers, datetime.now(UTC)), emulated=emulated)]
 
@@ -225,8 +226,7 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
 def check_quotas(quota_client: Any, ec2: Any, needs: ClusterNeeds, env: str, region: str) -> list[Finding]:
     """Both quotas, beside what runs now."""
     states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=states)
-    running = [reservation for page in pages for reservation in page["Reservations"]]
+    running = list(list_pages(ec2, "describe_instances", "Reservations", Filters=states))
     findings = []
     for market, (_, code) in QUOTAS.items():
         if not (need := count_needed_vcpus(needs.fleets, market)):
@@ -241,11 +241,10 @@ def check_zones(ec2: Any, needs: ClusterNeeds) -> Finding:
     """What the subnets' zones offer of the types asked for."""
     types = sorted({name for fleet in needs.fleets for name in fleet.types})
     filters = [{"Name": "instance-type", "Values": types}, {"Name": "location", "Values": list(needs.zones)}]
-    paginator = ec2.get_paginator("describe_instance_type_offerings")
+    call, key = "describe_instance_type_offerings", "InstanceTypeOfferings"
     offered: dict[str, set[str]] = {zone: set() for zone in needs.zones}
-    for page in paginator.paginate(LocationType="availability-zone", Filters=filters):
-        for offering in page["InstanceTypeOfferings"]:
-            offered[offering["Location"]].add(offering["InstanceType"])
+    for offering in list_pages(ec2, call, key, LocationType="availability-zone", Filters=filters):
+        offered[offering["Location"]].add(offering["InstanceType"])
     return judge_offerings(needs.fleets, offered)
 
 

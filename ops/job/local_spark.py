@@ -147,24 +147,24 @@ def describe_run(summary: dict[str, Any], output: Store) -> Text:
             work += f": {summary['images_per_second']:.0f} images/s"
         if earlier > 0:
             work += f" ({earlier:,} more were kept from an earlier run)"
-    gone = (
-        f"\n{summary['rows_removed']:,} rows of images gone or changed left the result"
+    changes = (
+        f"\n{summary['rows_removed']:,} rows of removed or changed images were dropped from the result"
         if summary["rows_removed"]
         else ""
     )
-    if others := summary["features_of_others"]:
-        gone += f"\n{others:,} features of images that were not selected are kept for other runs"
+    if unselected := summary["features_of_others"]:
+        changes += f"\n{unselected:,} features of images that were not selected are kept for other runs"
     if repaired := summary["repaired"]:
-        gone += f"\n{len(repaired):,} files were missing or damaged, and what they held was made anew: {repaired[0]}"
-        gone += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
+        changes += f"\n{len(repaired):,} files were missing or damaged and were recomputed: {repaired[0]}"
+        changes += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
     rejects = describe_rejects(summary["rejected"])
     rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
-    left = LeftOut.from_json(summary.get("left_out") or {})
-    left_out = f"\nleft out  {left.sentence()}" if left else ""
+    left_out = LeftOut.from_json(summary.get("left_out") or {})
+    omissions = f"\nleft out  {left_out.sentence()}" if left_out else ""
     text = (
         f": the job took {summary['seconds_total']:.0f} s\n"
-        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{left_out}\n"
-        f"features  {summary['model']}, {summary['dimension']:,} per image; {work}{gone}\n"
+        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{omissions}\n"
+        f"features  {summary['model']}, {summary['dimension']:,} per image; {work}{changes}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {output.uri}\n"
         f"report    {output.location('report.html')}"

@@ -1,7 +1,8 @@
 """`make notebook`: fruits.ipynb from its readable source, and the zip that it needs away from a clone.
 
 The source is a Python file whose cells begin with ``# %%`` (text: ``# %% [markdown]``). The notebook in git
-holds the outputs of its last run (``python -m tools.execute_notebook``); a cell whose text changes loses its own.
+holds the outputs of its last run (``PYTHONPATH=jobs python -m tools.execute_notebook``); a cell whose
+text changes loses its own.
 """
 
 import hashlib

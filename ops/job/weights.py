@@ -62,7 +62,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
 
     Raises
     ------
-    ModelError : it is not what Keras published, or does not fill the network
+    ModelError : it is not what Keras published, or does not fit the network
     """
     data = path.read_bytes()
     if source.md5 is not None and (md5 := hashlib.md5(data, usedforsecurity=False).hexdigest()) != source.md5:
@@ -75,7 +75,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
         backbones.find_backbone(model).build(224, data)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(
-            f"{path} does not fill the network {model}: {str(error).splitlines()[0]}. Fix: delete it and run again."
+            f"{path} does not fit the network {model}: {str(error).splitlines()[0]}. Fix: delete it and run again."
         ) from error
     sums_file = path.parent / SUMS
     sums = parse_sums(sums_file.read_text()) if sums_file.exists() else {}
@@ -97,7 +97,7 @@ def fetch_weights(
     if model not in PUBLISHED:
         known = ", ".join(PUBLISHED)
         if not model:
-            raise UsageError(f"MODEL is missing: whose weights? Fix: MODEL=one of {known}.")
+            raise UsageError(f"no network was given. Fix: MODEL=one of {known}.")
         if model in backbones.BACKBONES:
             raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")

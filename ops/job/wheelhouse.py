@@ -371,14 +371,14 @@ def sync(wheelhouse: Wheelhouse, uri: str, *, store: Store | None = None, consol
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise WheelhouseError(
             f"The wheelhouse could not be brought to {uri} ({error}). Fix: check the bucket's name, its region and your"
-            " credentials, and run the same command again; it goes on where it stopped."
+            " credentials, and run the same command again; it continues where it stopped."
         ) from error
     return Synced(f"{uri.rstrip('/')}/{wheelhouse.key}/", uploaded, copied, kept)
 
 
 def _elsewhere(store: Store, stored: Mapping[str, int], name: str, size: int, digest: str) -> str | None:
     """Another wheelhouse's object with the same content."""
-    for key, other in stored.items():
-        if key.endswith(f"/{name}") and other == size and name.endswith(".whl") and store.digest(key) == digest:
+    for key, stored_size in stored.items():
+        if key.endswith(f"/{name}") and stored_size == size and name.endswith(".whl") and store.digest(key) == digest:
             return key
     return None

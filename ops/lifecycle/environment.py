@@ -140,7 +140,7 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
         require_state(account)
     except NoStateError:
         bucket = account.target.state_bucket
-        text = f"Terraform keeps its states in {bucket}, once an account: some kilobytes, which no command removes."
+        text = f"Terraform keeps its states in {bucket}, once per account: a few kilobytes, which no command removes."
         if not person.has_agreed:
             if not person.is_present:
                 raise
@@ -165,12 +165,12 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
     if account.target.emulated:
         return
     with working(console, "planning", quiet=True):
-        changes, shown = preview_plans(account, storage, order.size)
-    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
+        changes, plan = preview_plans(account, storage, order.size)
+    if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     if changes:
-        lines = [line for line in summarize(shown, account.target.region) if "an hour costs" not in line]
-        lines += describe_before_apply(shown, account, order.size)
+        lines = [line for line in summarize(plan, account.target.region) if "an hour costs" not in line]
+        lines += describe_before_apply(plan, account, order.size)
         confirm(account, [*changes, *lines], order.person, console, refused)
 
 
@@ -205,7 +205,7 @@ def confirm(account: Account, lines: list[str], person: Person, console: Console
     if account.target.emulated or person.has_agreed:
         return
     console.print("\n".join(lines))
-    absent = "there is no terminal to confirm the price at. Fix: YES=1 confirms it beforehand."
+    absent = "there is no terminal to confirm the price on. Fix: YES=1 confirms it beforehand."
     ask("create it?", person, refused=refused, absent=absent, console=console)
 
 
@@ -220,8 +220,8 @@ def apply(
 
     ``build`` (of the wheelhouse) is given where it is rehearsed.
     """
-    made = ensure_state(account, order.person, console)
-    refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if made else NOTHING
+    is_new = ensure_state(account, order.person, console)
+    refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if is_new else NOTHING
     quiet = not console.is_terminal or account.target.emulated
     ask_first(account, Workspace(target=account.target, stack="storage", capture=True), order, console, refused)
     storage = Workspace(target=account.target, stack="storage", capture=quiet)
@@ -233,20 +233,20 @@ def apply(
     artifacts = upload_artifacts(account, order.size.arch, console, build)
     extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
     cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
-    plan = cluster.state.with_suffix(".tfplan")
+    plan_file = cluster.state.with_suffix(".tfplan")
     with working(console, "cluster: planning", quiet=not quiet):
-        changes = cluster.plan(out=plan)
-        shown = cluster.show(plan)
+        changes = cluster.plan(out=plan_file)
+        plan = cluster.show(plan_file)
     if not changes:
         console.print("the cluster is up to date: nothing to do")
         return
-    if broken := policies.check_plan(shown, ceiling=None, region=account.target.region):
+    if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
         raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
-            cluster.apply_plan(plan)
+            cluster.apply_plan(plan_file)
     except CommandFailedError as error:
         from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
 
@@ -284,12 +284,12 @@ def destroy(account: Account, console: Console) -> bool:
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
         swept = sweep_network(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
-    if left := [*swept.endpoints, *swept.groups]:
-        console.print(f"removed what AWS left in the network: {', '.join(left)}")
+    if names := [*swept.endpoints, *swept.groups]:
+        console.print(f"removed what AWS left in the network: {', '.join(names)}")
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
-    rest = "" if account.target.emulated else "; images and results are untouched"
-    console.print(f"cluster destroyed{rest}")
+    remark = "" if account.target.emulated else "; images and results are untouched"
+    console.print(f"cluster destroyed{remark}")
     # a fresh account: what this one has read of the stack is gone
     console.print(tell_upkeep(replace(account)))
     return True
@@ -400,15 +400,15 @@ def purge(account: Account, person: Person, console: Console, *, confirmation: s
 
 def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Every object and every older version of it."""
-    gone = 0
+    deleted = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        things = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        objects = [{"Key": thing["Key"], "VersionId": thing["VersionId"]} for thing in things]
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        objects = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
         if objects:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-            gone += len(objects)
-            if gone % 100_000 < len(objects):
-                say(f"emptying {bucket}: {gone:,} objects and versions")
+            deleted += len(objects)
+            if deleted % 100_000 < len(objects):
+                say(f"emptying {bucket}: {deleted:,} objects and versions")
 
 
 def stop_embedded(console: Console) -> None:

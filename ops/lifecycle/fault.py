@@ -24,7 +24,7 @@ def parse_fault(text: str, kinds: tuple[str, ...] = faults.KINDS) -> str:
     if kind and kind not in kinds:
         when, command = ("a cluster starts", "apply") if kind in AT_START else ("a step runs", "run-step")
         raise OperatorError(
-            f"FAULT={kind} strikes while {when}. Fix: make {command} FAULT={kind}; here there are {', '.join(kinds)}.",
+            f"FAULT={kind} happens while {when}. Fix: make {command} FAULT={kind}; here it may be {', '.join(kinds)}.",
             exit_code=2,
         )
     return kind

@@ -147,7 +147,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply makes a new one.", exit_code=21
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply creates a new one.", exit_code=21
         )
     if not queue and (others := list_open_steps(account)):
         raise OperatorError(
@@ -220,11 +220,11 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:
             if emulated and not server.processes(Settings.from_environment().home):
-                gone = (
+                message = (
                     f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with "
                     "it. Fix: make apply starts a new one."
                 )
-                raise NotEndedError(gone, exit_code=ExitCode.NOT_APPLIED) from error
+                raise NotEndedError(message, exit_code=ExitCode.NOT_APPLIED) from error
             raise NotEndedError(_not_seen(account, submitted, error), exit_code=ExitCode.LOST) from error
     assert status is not None  # without a limit a look ends the wait, or raises
     return status
@@ -232,10 +232,10 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
 
 def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     env = "" if account.target.emulated else f" ENV={account.target.env}"
-    what = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
+    reason = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
     return (
-        f"{what}. The step {submitted.step_id} goes on, and the cluster {describe_billing(account)}. Fix: log in again "
-        f"or look at the network, then make watch{env} STEP={submitted.step_id}."
+        f"{reason}. The step {submitted.step_id} continues, and the cluster {describe_billing(account)}. Fix: log in "
+        f"again or look at the network, then make watch{env} STEP={submitted.step_id}."
     )
 
 
@@ -246,7 +246,7 @@ def describe_progress_or_wait(watcher: Watcher, waiting: WaitingLog) -> tuple[st
     """
     report = watcher.report()
     if report is None and (reason := waiting.explain()):
-        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step to wait", reason
+        return f"waiting: {reason}. make status shows the nodes; Ctrl-C leaves the step waiting", reason
     return describe_progress(report), ""
 
 
@@ -376,7 +376,7 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
     console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
     if terms.detach:
         billing = describe_billing(account)
-        console.print(f"it runs on, and the cluster {billing}. Watch it: make watch STEP={submitted.step_id}")
+        console.print(f"it continues, and the cluster {billing}. Watch it: make watch STEP={submitted.step_id}")
         return 0
     return watch_to_the_end(account, submitted, console, terms)
 
@@ -386,7 +386,9 @@ def watch_to_the_end(account: Account, submitted: Submitted, console: Console, t
     try:
         status = watch(account, submitted, console)
     except KeyboardInterrupt:
-        future = f"goes on, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}"
+        future = (
+            f"continues, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}"
+        )
         if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")

@@ -83,7 +83,7 @@ def print_address(account: Account, console: Console) -> str:
     values = read_connection(account)
     address = make_address(account.client("sagemaker"), values["domain_id"], values["user"])
     for line in (
-        f"Studio of {values['user']}; whoever has the address is that user, and it works for five minutes:",
+        f"Studio of {values['user']}; anyone with this address is that user for five minutes:",
         address,
         "Make a JupyterLab space there; it bills by the hour while it runs. make studio-stop ends it.",
     ):
@@ -116,8 +116,8 @@ def stop_apps(
     def list_running() -> list[str]:
         return [describe_app(app) for app in list_apps(sagemaker, domain_id)]
 
-    if left := wait_until_gone(list_running, "stopped {}", say=say, patience=patience, pause=pause):
-        raise OperatorError(f"still running after {patience:.0f} s: {', '.join(left)}. Fix: make studio-stop again.")
+    if running := wait_until_gone(list_running, "stopped {}", say=say, patience=patience, pause=pause):
+        raise OperatorError(f"still running after {patience:.0f} s: {', '.join(running)}. Fix: make studio-stop again.")
     return [describe_app(app) for app in apps]
 
 
@@ -130,16 +130,16 @@ def wait_until_gone(
     ----------
     done : what SageMaker is to have done with ``{}``
     """
-    left: list[str] = []
+    names: list[str] = []
 
     def is_gone() -> bool | None:
-        left[:] = look()
-        if left:
-            say(f"waiting until SageMaker has {done.format(', '.join(left))}")
-        return None if left else True
+        names[:] = look()
+        if names:
+            say(f"waiting until SageMaker has {done.format(', '.join(names))}")
+        return None if names else True
 
     poll(is_gone, pause=pause, limit=patience, say=say)
-    return left
+    return names
 
 
 def close_domain(
@@ -169,9 +169,9 @@ def close_domain(
     def list_left() -> list[str]:
         return [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
 
-    if left := wait_until_gone(list_left, "deleted the spaces {}", say=say, patience=patience, pause=pause):
+    if names := wait_until_gone(list_left, "deleted the spaces {}", say=say, patience=patience, pause=pause):
         raise OperatorError(
-            f"spaces are still there after {patience:.0f} s: {', '.join(left)}. Fix: make destroy again."
+            f"spaces are still there after {patience:.0f} s: {', '.join(names)}. Fix: make destroy again."
         )
     return [str(space["SpaceName"]) for space in listed]
 
@@ -181,6 +181,6 @@ def stop_studio(account: Account, console: Console) -> list[str]:
     sagemaker, domain_id = account.client("sagemaker"), read_connection(account)["domain_id"]
     with working(console, "stopping what runs in Studio") as say:
         stopped = stop_apps(sagemaker, domain_id, say=say, pause=1.0 if account.target.emulated else 5.0)
-    what = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
-    console.print(f"{what}; files stay in their spaces")
+    outcome = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
+    console.print(f"{outcome}; files stay in their spaces")
     return stopped

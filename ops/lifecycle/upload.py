@@ -29,15 +29,15 @@ def list_images(folder: Path) -> tuple[list[Path], LeftOut]:
     OperatorError : the folder is missing or holds none
     """
     if not folder.is_dir():
-        raise OperatorError(f"{folder} is no folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
-    keys, left = list_keys(folder)
+        raise OperatorError(f"{folder} is not a folder. Fix: INPUT=the folder that holds the images.", exit_code=10)
+    keys, left_out = list_keys(folder)
     if not keys:
-        others = f" {left.sentence()}." if left else ""
+        others = f" {left_out.sentence()}." if left_out else ""
         raise OperatorError(
             f"there is no image below {folder}: no file ends in {ENDINGS_TEXT}.{others} Fix: check the folder.",
             exit_code=10,
         )
-    return sorted(folder / key for key in keys), left
+    return sorted(folder / key for key in keys), left_out
 
 
 def list_stored(s3: Any, bucket: str) -> dict[str, tuple[int, float]]:

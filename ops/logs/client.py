@@ -70,7 +70,7 @@ def explain_words(waits: str) -> str:
         kinds = {"ON_DEMAND": "on-demand node", "SPOT": "Spot node", "DEFAULT_PARTITION": "node"}
         return f"there is no {kinds.get(label, f'node labelled {label}')} for the driver ({partition[0]}>)"
     if re.search(r"(?:AM|user) resource limit", waits, re.IGNORECASE):
-        return "the drivers of other steps take all that there is for drivers; it begins when one of them ends"
+        return "the drivers of other steps take all the room for drivers; it starts when one of them ends"
     if "waiting for resources" in waits:
         return "no node has room for the driver yet"
     return f"YARN says: {waits[:MOST_WORDS]}"

@@ -99,17 +99,17 @@ def no_open_ingress(resources: list[Resource]) -> Iterator[tuple[str, str]]:
     for resource in filter_types(resources, "aws_vpc_security_group_ingress_rule"):
         for cidr in (resource.values.get("cidr_ipv4"), resource.values.get("cidr_ipv6")):
             if public(cidr):
-                yield resource.address, f"{cidr} may come in"
+                yield resource.address, f"traffic from {cidr} is let in"
     for resource in filter_types(resources, "aws_security_group", "aws_default_security_group"):
         for entry in resource.values.get("ingress") or []:
             for cidr in [*(entry.get("cidr_blocks") or []), *(entry.get("ipv6_cidr_blocks") or [])]:
                 if public(cidr):
-                    yield resource.address, f"{cidr} may come in"
+                    yield resource.address, f"traffic from {cidr} is let in"
     for resource in filter_types(resources, "aws_security_group_rule"):
         if resource.values.get("type") == "ingress":
             for cidr in resource.values.get("cidr_blocks") or []:
                 if public(cidr):
-                    yield resource.address, f"{cidr} may come in"
+                    yield resource.address, f"traffic from {cidr} is let in"
 
 
 @rule

@@ -88,7 +88,7 @@ def ends_by_itself(resources: list[Resource]) -> Iterator[tuple[str, str]]:
         elif limit > IDLE_CEILING_SECONDS:
             yield cluster.address, f"the idle limit of {limit} s is above {IDLE_CEILING_SECONDS}"
         if cluster.values.get("termination_protection"):
-            yield cluster.address, "termination protection keeps the clock and `make destroy` out"
+            yield cluster.address, "termination protection blocks the time limit and `make destroy`"
         clocks = [
             schedule
             for schedule in filter_types(resources, "aws_scheduler_schedule")
@@ -141,7 +141,7 @@ def one_python_everywhere(resources: list[Resource]) -> Iterator[tuple[str, str]
         if driver is None or driver != spark.get("spark.executorEnv.PYSPARK_PYTHON"):
             yield cluster.address, "driver and executors do not name the same Python"
         if "spark.executor.pyspark.memory" in spark:
-            yield cluster.address, "spark.executor.pyspark.memory limits the address space, and TensorFlow dies of it"
+            yield cluster.address, "spark.executor.pyspark.memory limits the address space, which crashes TensorFlow"
         if not all(f"spark.{part}.memoryOverhead" in spark for part in ("driver", "executor")):
             yield cluster.address, "memoryOverhead, where Python lives, is left to a tenth of the heap"
         if not all(f"spark.{part}.AWS_REGION" in spark for part in ("executorEnv", "yarn.appMasterEnv")):

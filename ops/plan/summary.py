@@ -13,12 +13,12 @@ def warn_unmailed(plan: Mapping[str, Any], env: str) -> list[str]:
     """A line where the plan of storage has a budget and nobody whom it writes to.
 
     >>> warn_unmailed({"resource_changes": [{"type": "aws_budgets_budget"}]}, "dev")
-    ['   nobody is mailed about the budget: name them in budget_emails, infra/env/dev.storage.tfvars']
+    ['   the budget has no e-mail address: add one to budget_emails, infra/env/dev.storage.tfvars']
     """
     has_budget = any(change["type"] == "aws_budgets_budget" for change in plan.get("resource_changes", []))
     if not has_budget or plan.get("variables", {}).get("budget_emails", {}).get("value"):
         return []
-    return [f"   nobody is mailed about the budget: name them in budget_emails, infra/env/{env}.storage.tfvars"]
+    return [f"   the budget has no e-mail address: add one to budget_emails, infra/env/{env}.storage.tfvars"]
 
 
 def summarize(plan: Mapping[str, Any], region: str, book: prices.Book | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from fruits.errors import FruitsError
 
 from localaws import server
 from ops.aws.account import Account
+from ops.aws.describe import list_pages
 from ops.aws.poll import poll
 from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
@@ -82,8 +83,7 @@ class Gatherer:
 
     def list_all(self, service: str, call: str, key: str, **parameters: Any) -> Any:
         """All pages of a listing."""
-        pages = self.account.client(service).get_paginator(call)
-        return self.ask(lambda: [item for page in pages.paginate(**parameters) for item in page[key]])
+        return self.ask(lambda: list(list_pages(self.account.client(service), call, key, **parameters)))
 
     # -- who ----------------------------------------
     def identify_caller(self) -> dict[str, Any]:
@@ -134,8 +134,8 @@ class Gatherer:
     @staticmethod
     def _list_machines(ec2: Any, cluster_id: str) -> list[dict[str, Any]]:
         filters = [{"Name": "tag:aws:elasticmapreduce:job-flow-id", "Values": [cluster_id]}]
-        pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-        return [i for page in pages for r in page["Reservations"] for i in r["Instances"]]
+        reservations = list_pages(ec2, "describe_instances", "Reservations", Filters=filters)
+        return [instance for reservation in reservations for instance in reservation["Instances"]]
 
     def _describe_network(self, ec2: Any) -> dict[str, Any]:
         vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
@@ -319,9 +319,9 @@ class Gatherer:
             return now if now["State"].startswith("TERMINATED") else None
 
         def look() -> dict[str, Any]:
-            pages = emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
-            lines = [step["Status"]["Timeline"] for page in pages for step in page["Steps"]]
-            last = max(line["EndDateTime"] for line in lines if "EndDateTime" in line)
+            steps = list_pages(emr, "list_steps", "Steps", ClusterId=cluster_id)
+            timelines = [step["Status"]["Timeline"] for step in steps]
+            last = max(timeline["EndDateTime"] for timeline in timelines if "EndDateTime" in timeline)
             began = datetime.now(UTC)
             with self.console.status("idle, until a limit ends the cluster"), self._speed_up_idling() as rate:
                 end = poll(status_of_the_end, pause=self.pause, limit=(IDLE_SECONDS + 1200.0) / rate) or status()

@@ -59,7 +59,7 @@ def test_ci_gives_options_by_name() -> None:
 def test_a_variable_that_a_command_does_not_take_is_refused(command: str, name: str, hint: str) -> None:
     with pytest.raises(WrongUseError) as caught:
         given(command, **{name: "5", GIVEN: name})
-    assert str(caught.value).startswith(f"{name}= is no variable of make {command}.")
+    assert str(caught.value).startswith(f"{name}= is not a variable of make {command}.")
     assert hint in str(caught.value)
 
 
@@ -214,7 +214,7 @@ def test_the_console_script_runs_the_checkout_that_its_environment_stands_in(tmp
         return done.returncode, done.stdout + done.stderr
 
     assert fruits("--version") == (0, "fruits, version 0.2.0\n")
-    assert fruits("watch") == (2, "watch: which step? Fix: make watch STEP=s-…; make steps lists them.\n")
+    assert fruits("watch") == (2, "watch: no step was given. Fix: make watch STEP=s-…; make steps lists them.\n")
 
 
 def test_the_tables_are_those_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,7 +249,7 @@ def refusal(code: str, message: str = "no", operation: str = "DescribeStep", **m
         (pa.ArrowInvalid("Parquet magic bytes not found"), 1, "Parquet magic bytes not found. Fix: check the address"),
         (FileNotFoundError(2, "No such file or directory", "/x"), 1, "/x: No such file or directory. Fix: check the"),
         (PermissionError(13, "Permission denied", "/x"), 1, "/x: Permission denied. Fix: give yourself the right"),
-        (NotADirectoryError(20, "Not a directory", "/x"), 1, "/x: Not a directory. Fix: free the way"),
+        (NotADirectoryError(20, "Not a directory", "/x"), 1, "/x: Not a directory. Fix: remove what is in the way"),
         (OSError(28, "No space left on device"), 17, "a disk is full: [Errno 28] No space left on device. Fix: free"),
         (OSError(28, "No space left on device", "/x"), 17, "a disk is full: /x. Fix: free some space there"),
         (OSError(28, "No space left on device", "/source", None, "/target"), 17, "a disk is full: /target. Fix:"),

@@ -25,23 +25,23 @@ from ops.terraform.workspace import Workspace
 from tests.typed import as_typed
 
 NO_ENV = "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, local, prod, verify."
-NO_KEYS = "no AWS credentials were found, or AWS does not take them"
+NO_KEYS = "no AWS credentials were found, or AWS rejected them"
 NO_SERVER = "the embedded AWS of ENV=local is not running: there is no cluster and no bucket. Fix: make apply starts it"
-NO_MONEY = "CURRENCY=EURO is no currency. Fix: three letters, or with a rate CURRENCY=EUR:0.91"
-NO_REGION = "paris is no region of AWS. Fix: for example REGION=eu-west-3, which is Paris."
-NO_COUNT = "IMAGES=30k is not a number from 1. Fix: for example IMAGES=90000."
+NO_MONEY = "CURRENCY=EURO is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91"
+NO_REGION = "paris is not an AWS region. Fix: for example REGION=eu-west-3, which is Paris."
+NO_COUNT = "IMAGES=30k is not a whole number from 1. Fix: for example IMAGES=90000."
 NO_RESULT = "there is no finished result"
 
 MISTAKES = {
     "demo": [
-        ("ENV=dev", 2, "ENV= is no variable of make demo. It takes: ARCH, CURRENCY, FAULT, YARN."),
+        ("ENV=dev", 2, "ENV= is not a variable of make demo. It takes: ARCH, CURRENCY, FAULT, YARN."),
         ("YARN=maybe", 2, "YARN=maybe is neither yes nor no. Fix: YARN=1, or leave it out."),
         ("CURRENCY=EURO", 2, NO_MONEY),
         ("FAULT=fire", 2, "FAULT=fire is not known. Fix: choose one of bootstrap, executor-lost"),
         ("ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
     "run-local": [
-        ("INPUTS=photos", 2, "INPUTS= is no variable of make run-local. Did you mean INPUT?"),
+        ("INPUTS=photos", 2, "INPUTS= is not a variable of make run-local. Did you mean INPUT?"),
         ("INPUT=nowhere", 10, "there is nothing at the input"),
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("INPUT=texts", 10, "1 file is left out: 1 .txt (first: apple/a.txt)."),
@@ -51,22 +51,22 @@ MISTAKES = {
         ("INPUT=photos K=0", 2, "a PCA keeps at least one component. Fix: K=1 or more"),
         ("INPUT=photos K=50 VARIANCE=0.9", 2, "each decides the number of components. Fix: give one of them."),
         ("INPUT=photos VARIANCE=95", 2, "it is a share. Fix: "),
-        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number. Fix: for example IMAGE_SIZE=224."),
+        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a whole number. Fix: for example IMAGE_SIZE=224."),
         ("INPUT=photos MAX_REJECT_RATE=some", 2, "Fix: for example MAX_REJECT_RATE=0.05."),
     ],
     "state": [
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev REGION=paris", 2, NO_REGION),
         ("ENV=dev", 4, NO_KEYS),
-        ("ENV=dev YES=1", 2, "YES= is no variable of make state. It takes: ENV, REGION."),
-        ("ENV=dev OFFLINE=1", 2, "OFFLINE= is no variable of make state."),
+        ("ENV=dev YES=1", 2, "YES= is not a variable of make state. It takes: ENV, REGION."),
+        ("ENV=dev OFFLINE=1", 2, "OFFLINE= is not a variable of make state."),
     ],
     "doctor": [
         ("ENV=dev REGION=paris", 2, NO_REGION),
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev JSON=please", 2, "JSON=please is neither yes nor no. Fix: JSON=1, or leave it out."),
-        ("ENV=dev OUTPUT=x", 2, "OUTPUT= is no variable of make doctor."),
+        ("ENV=dev OUTPUT=x", 2, "OUTPUT= is not a variable of make doctor."),
         ("CURRENCY=EURO", 2, NO_MONEY),
         ("ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
@@ -76,29 +76,29 @@ MISTAKES = {
         ("ENV=dev REGION=paris", 2, NO_REGION),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
         ("ENV=dev YES=maybe", 2, "YES=maybe is neither yes nor no. Fix: YES=1, or leave it out."),
-        ("FAULT=spot", 2, "FAULT=spot strikes while a step runs. Fix: make run-step FAULT=spot; here there are boot"),
-        ("FAULT=s3-slow YARN=1", 2, "FAULT=s3-slow strikes while a step runs. Fix: make run-step FAULT=s3-slow;"),
+        ("FAULT=spot", 2, "FAULT=spot happens while a step runs. Fix: make run-step FAULT=spot; here it may be boot"),
+        ("FAULT=s3-slow YARN=1", 2, "FAULT=s3-slow happens while a step runs. Fix: make run-step FAULT=s3-slow;"),
     ],
     "upload-dataset": [
         ("", 2, "no folder was given. Fix: make upload-dataset INPUT=dir."),
         ("INPUT=nowhere", 10, "nowhere"),
         ("INPUT=nothing", 10, "nothing"),
-        ("IMPUT=photos", 2, "IMPUT= is no variable of make upload-dataset. Did you mean INPUT?"),
+        ("IMPUT=photos", 2, "IMPUT= is not a variable of make upload-dataset. Did you mean INPUT?"),
         ("INPUT=photos", 20, NO_SERVER),
     ],
     "run-step": [
         ("", 20, NO_SERVER),
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev", 4, NO_KEYS),
-        ("LIMITS=100", 2, "LIMITS= is no variable of make run-step. Did you mean LIMIT?"),
+        ("LIMITS=100", 2, "LIMITS= is not a variable of make run-step. Did you mean LIMIT?"),
         ("ONESHOT=perhaps", 2, "ONESHOT=perhaps is neither yes nor no. Fix: ONESHOT=1, or leave it out."),
-        ("FAULT=disk-full", 2, "FAULT=disk-full strikes while a cluster starts. Fix: make apply FAULT=disk-full;"),
+        ("FAULT=disk-full", 2, "FAULT=disk-full happens while a cluster starts. Fix: make apply FAULT=disk-full;"),
     ],
     "results": [
         ("", 20, NO_SERVER),
         ("ENV=prodd", 2, NO_ENV),
         ("OPEN=never", 2, "OPEN=never is neither yes nor no."),
-        ("COMPARED=x", 2, "COMPARED= is no variable of make results. Did you mean COMPARE?"),
+        ("COMPARED=x", 2, "COMPARED= is not a variable of make results. Did you mean COMPARE?"),
         ("ENV=dev COMPARE=nowhere", 4, NO_KEYS),
         ("OUTPUT=nowhere COMPARE=photos", 20, NO_SERVER),
     ],
@@ -106,21 +106,21 @@ MISTAKES = {
         ("", 20, NO_SERVER),
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev", 4, NO_KEYS),
-        ("ENV=dev CLUSTER=j-1", 2, "CLUSTER= is no variable of make destroy."),
+        ("ENV=dev CLUSTER=j-1", 2, "CLUSTER= is not a variable of make destroy."),
         ("ENV=dev YES=ja", 2, "YES=ja is neither yes nor no."),
     ],
     "purge": [
         ("", 20, NO_SERVER),
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev", 4, NO_KEYS),
-        ("ENV=dev OUTPUT=x", 2, "OUTPUT= is no variable of make purge."),
+        ("ENV=dev OUTPUT=x", 2, "OUTPUT= is not a variable of make purge."),
         ("ENV=dev REGION=paris", 2, NO_REGION),
     ],
     "status": [
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev", 4, NO_KEYS),
         ("JSON=please", 2, "JSON=please is neither yes nor no."),
-        ("STEP=s-1", 2, "STEP= is no variable of make status. It takes: ENV, JSON, REGION."),
+        ("STEP=s-1", 2, "STEP= is not a variable of make status. It takes: ENV, JSON, REGION."),
         ("ENV=dev REGION=paris", 2, NO_REGION),
     ],
     "diagnose": [
@@ -128,12 +128,12 @@ MISTAKES = {
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev STEP=s-1", 4, NO_KEYS),
         ("LOGS=nowhere", 2, "there is no folder nowhere. Fix: give the folder that the logs were copied to."),
-        ("LOG=nowhere", 2, "LOG= is no variable of make diagnose. Did you mean LOGS?"),
+        ("LOG=nowhere", 2, "LOG= is not a variable of make diagnose. Did you mean LOGS?"),
     ],
     "cost": [
         ("ENV=prodd", 2, NO_ENV),
         ("ENV=dev IMAGES=30k", 2, NO_COUNT),
-        ("ENV=dev MINUTES=soon", 2, "MINUTES=soon is not a number from 1. Fix: for example MINUTES=10."),
+        ("ENV=dev MINUTES=soon", 2, "MINUTES=soon is not a whole number from 1. Fix: for example MINUTES=10."),
         ("ENV=dev CURRENCY=EURO", 2, NO_MONEY),
         ("ENV=dev ARCH=intel", 2, "ARCH=intel is not known. Fix: choose from x86_64, aarch64, arm64."),
     ],
@@ -148,8 +148,8 @@ MISTAKES = {
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
         ("IMAGE=photo.jpg", 10, NO_RESULT),
-        ("IMAGE=photo.jpg COUNT=0", 2, "COUNT=0 is not a number from 1. Fix: for example COUNT=10."),
-        ("IMAGES=photo.jpg", 2, "IMAGES= is no variable of make neighbours. Did you mean IMAGE?"),
+        ("IMAGE=photo.jpg COUNT=0", 2, "COUNT=0 is not a whole number from 1. Fix: for example COUNT=10."),
+        ("IMAGES=photo.jpg", 2, "IMAGES= is not a variable of make neighbours. Did you mean IMAGE?"),
         ("IMAGE=photo.jpg OUTPUT=photos", 10, NO_RESULT),
     ],
     "classify": [
@@ -157,21 +157,21 @@ MISTAKES = {
         ("OUTPUT=nothing", 10, NO_RESULT),
         ("INPUT=photos", 10, NO_RESULT),
         ("JSON=2", 2, "JSON=2 is neither yes nor no."),
-        ("K=3", 2, "K= is no variable of make classify."),
+        ("K=3", 2, "K= is not a variable of make classify."),
     ],
     "tune": [
         ("INPUT=nowhere", 10, "there is nothing at the input"),
         ("INPUT=photo.jpg", 10, "is a file. Fix: give the folder that holds the images."),
         ("PRECISION=f16", 2, "PRECISION=f16 is not known. Fix: choose from f32, bf16."),
         ("INPUT=photos MODEL=vgg16", 11, "the model 'vgg16' is unknown. Fix: one of efficientnet_lite0,"),
-        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a number from 1. Fix: for example IMAGE_SIZE=224."),
+        ("INPUT=photos IMAGE_SIZE=big", 2, "IMAGE_SIZE=big is not a whole number from 1."),
     ],
     "weights": [
-        ("", 2, "MODEL is missing: whose weights? Fix: MODEL=one of mobilenet_v2"),
+        ("", 2, "no network was given. Fix: MODEL=one of mobilenet_v2"),
         ("MODEL=resnet", 2, "there are no weights to fetch for 'resnet'. Fix: MODEL=one of mobilenet_v2"),
         ("MODEL=efficientnet_lite0", 2, "come with its package. Fix: nothing is to be fetched."),
-        ("MODLE=resnet50", 2, "MODLE= is no variable of make weights. Did you mean MODEL?"),
-        ("ENV=dev", 2, "ENV= is no variable of make weights."),
+        ("MODLE=resnet50", 2, "MODLE= is not a variable of make weights. Did you mean MODEL?"),
+        ("ENV=dev", 2, "ENV= is not a variable of make weights."),
     ],
 }
 

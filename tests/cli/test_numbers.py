@@ -61,7 +61,7 @@ def test_no_reader_takes_one(text: str) -> None:
 @pytest.mark.parametrize("text", NO_NUMBERS)
 def test_a_field_of_a_run(name: str, text: str) -> None:
     if MEANINGS[name].typed:
-        with pytest.raises(UsageError, match=f"{name.upper()}=.* is not a number. Fix: for example"):
+        with pytest.raises(UsageError, match=f"{name.upper()}=.* is not a (whole )?number. Fix: for example"):
             read_fields({name.upper(): text})
     with pytest.raises(UsageError, match=f"argument --{name.replace('_', '-')}: .* is not a"):
         parse(["--input", "i", "--output", "o", f"--{name.replace('_', '-')}={text}"])
@@ -78,7 +78,9 @@ def test_a_field_of_a_request_file(name: str, value: Any) -> None:
 @pytest.mark.parametrize("text", NO_AMOUNTS)
 def test_an_option_of_every_command_that_takes_it(name: str, text: str) -> None:
     for command in [command for command, takes in TAKES.items() if name in takes]:
-        with pytest.raises(OperatorError, match=f"{name}=.* is not a number from [01]. Fix: for example {name}="):
+        with pytest.raises(
+            OperatorError, match=f"{name}=.* is not a (whole )?number from [01]. Fix: for example {name}="
+        ):
             cli.make_environment(command, {name: text}, {})
     with pytest.raises(OperatorError, match=f"{name}=.* is not a number. Fix: for example"):
         read_number({name: text}, name)
@@ -86,9 +88,9 @@ def test_an_option_of_every_command_that_takes_it(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", NO_AMOUNTS)
 def test_other_numbers(text: str) -> None:
-    with pytest.raises(UsageError, match=r"SEED=.* is not a number from 0. Fix: for example SEED=0"):
+    with pytest.raises(UsageError, match=r"SEED=.* is not a whole number from 0. Fix: for example SEED=0"):
         read_whole_number({"SEED": text}, "SEED", 0, least=0)
-    with pytest.raises(OperatorError, match=r"is no rate\. Fix: "):
+    with pytest.raises(OperatorError, match=r"is not a rate\. Fix: "):
         read_currency(f"EUR:{text}")
     with pytest.raises(UsageError, match=r"is not a number from 0\. Fix: seconds"):
         read_limit(text)

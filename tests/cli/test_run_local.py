@@ -181,11 +181,12 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
 @pytest.mark.parametrize(
     ("variables", "code", "sentence"),
     [
-        ({"K": "many"}, 2, "K=many is not a number. Fix: for example K=50."),
+        ({"K": "many"}, 2, "K=many is not a whole number. Fix: for example K=50."),
+        ({"K": "2.5"}, 2, "K=2.5 is not a whole number. Fix: for example K=50."),
         ({"VARIANCE": "most"}, 2, "VARIANCE=most is not a number. Fix: for example VARIANCE=0.95."),
         ({"K": "3", "VARIANCE": "0.9"}, 2, "both k and variance were given"),
         ({"REQUEST": "/nowhere/request.json"}, 2, "there is no request at /nowhere/request.json"),
-        ({"CLASSES": "[broken"}, 2, "CLASSES looks like a JSON list but is none"),
+        ({"CLASSES": "[broken"}, 2, "CLASSES looks like a JSON list but is not one"),
     ],
 )
 def test_a_wrong_variable_is_named_before_spark_starts(

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from importlib.metadata import packages_distributions
 
+import pytest
+
 from ops.core.paths import ROOT
 
 LOCKS_OF_USERS = ("requirements.txt", "requirements-localaws.txt", "requirements-java.txt")
@@ -83,6 +85,7 @@ def test_every_module_of_users_is_imported_with_their_packages_alone() -> None:
     assert failed == {}
 
 
+@pytest.mark.costly
 def test_every_file_of_make_test_spark4_is_imported_with_its_packages_alone() -> None:
     hidden = modules_of(locked(LOCK_OF_TESTS) - locked("requirements-spark4.txt"))
     assert {"mypy", "playwright"} <= set(hidden)

@@ -270,7 +270,7 @@ def test_without_a_network_the_command_says_so_and_exits_3(tmp_path: Path) -> No
     done = command(DEST=str(tmp_path / "dest"), FRUITS360_URL="http://127.0.0.1:9/fruits.git", no_proxy="127.0.0.1")
     assert done.returncode == 3
     assert done.stderr.startswith("dataset: http://127.0.0.1:9/fruits.git could not be fetched from (git: ")
-    assert "check that the internet is there and run the same command again" in done.stderr
+    assert "check the internet connection and run the same command again" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "licence: MIT" in done.stdout
 

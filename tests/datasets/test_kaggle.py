@@ -208,7 +208,7 @@ def test_broken_off_the_next_run_goes_on(
 ) -> None:
     monkeypatch.setattr("ops.data.kaggle.CHUNK", 256)  # so that an image takes some ranges
     kaggle.breaks_at = 20
-    with pytest.raises(SourceUnreachableError, match=r"could not be fetched from .* it goes on where it stopped"):
+    with pytest.raises(SourceUnreachableError, match=r"could not be fetched from .* it continues where it stopped"):
         run(wanted | {"KAGGLE_VERSION": "3"})
     before = {p: p.stat().st_mtime_ns for p in Path(wanted["DEST"]).rglob("*.jpg")}
     assert 0 < len(before) < 21
@@ -245,7 +245,7 @@ def test_an_address_that_expires_is_asked_for_anew(
         ({1: archive()}, {"KAGGLE_VERSION": "7"}, "Kaggle has no such datasets/download/moltean/fruits"),
         ({1: archive()}, {"KAGGLE_VERSION": "newest"}, "KAGGLE_VERSION=newest is not a number"),
         ({1: archive(root=".")}, {"VERSION": "1.0"}, r"Version 1\.0 is not known here"),
-        ({1: b"<html>"}, {}, "what Kaggle gives as number 1 is no archive"),
+        ({1: b"<html>"}, {}, "what Kaggle gives as number 1 is not an archive"),
     ],
 )
 def test_another_content_is_refused_before_any_image(
@@ -266,7 +266,7 @@ def test_a_store_without_ranges_is_refused(wanted: dict[str, str], kaggle: Kaggl
 def test_a_key_that_kaggle_does_not_take_is_named_without_its_secret(wanted: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "home/.kaggle/kaggle.json"
     path.write_text(json.dumps(KEY | {"key": "secret-and-wrong"}))
-    with pytest.raises(DatasetError, match=r"Kaggle does not take the key of ana \(answer 401\)") as error:
+    with pytest.raises(DatasetError, match=r"Kaggle rejects the key of ana \(answer 401\)") as error:
         run(wanted)
     assert "secret-and-wrong" not in str(error.value)
     assert "secret-and-wrong" not in repr(read_key(wanted))
@@ -280,7 +280,7 @@ def test_without_the_file_it_says_where_to_get_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(
-        DatasetError, match=rf"others on this machine may read your Kaggle key \({mode:o}\)\. Fix: chmod"
+        DatasetError, match=rf"others on this machine can read your Kaggle key \({mode:o}\)\. Fix: chmod"
     ):
         read_key(home(tmp_path, mode=mode))
 

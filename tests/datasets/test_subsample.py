@@ -146,7 +146,7 @@ def test_a_destination_that_holds_something_else_is_refused_and_kept(tmp_path: P
 @pytest.mark.parametrize("dest", ["in", "in/a", "."])
 def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, dest: str) -> None:
     source = make(tmp_path / "in", {"a": 5})
-    with pytest.raises(SampleError, match=r"lie one in the other\. Fix: give a DEST outside of the source"):
+    with pytest.raises(SampleError, match=r"lie one inside the other\. Fix: give a DEST outside the source"):
         cut_subsample(source, tmp_path / dest, classes=1)
 
 
@@ -159,10 +159,10 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         ({"SOURCE": "{in}/empty", "DEST": "x"}, r"there is no image below"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "many"},
-            "CLASSES=many is not a number from 1. Fix: for example",
+            "CLASSES=many is not a whole number from 1. Fix: for example",
         ),
-        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is not a number from 1"),
-        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a number from 0"),
+        ({"SOURCE": "{in}", "DEST": "x", "IMAGES": "0"}, "IMAGES=0 is not a whole number from 1"),
+        ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a whole number from 0"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "3"},
             r"^3 classes with 5 images each were asked for, but only 1 of the 2 classes have that many"

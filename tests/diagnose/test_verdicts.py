@@ -683,7 +683,7 @@ def test_an_operators_right_and_the_service_roles_are_granted_elsewhere() -> Non
     )
     ours = judged(("terraform", said.format("elasticmapreduce:RunJobFlow")), subject="cluster")
     assert ours.fix == (
-        "allow it to arn:aws:iam::123456789012:user/ana: what an operator needs stands in infra/operators (an "
+        "allow it to arn:aws:iam::123456789012:user/ana: an operator's rights are in infra/operators (an "
         "administrator applies it)"
     )
     assert judged(("terraform", said.format("s3:GetObject")), subject="cluster").fix == ours.fix

@@ -41,7 +41,7 @@ def told(client: str, controller: str = BEGUN, driver: str = "") -> tuple[str, s
         (
             "Application is added to the scheduler and is not yet activated. Queue's AM resource limit exceeded.  "
             "waiting for AM",
-            "the drivers of other steps take all that there is for drivers; it begins when one of them ends",
+            "the drivers of other steps take all the room for drivers; it starts when one of them ends",
         ),
     ],
 )

@@ -124,5 +124,5 @@ def test_variables_come_from_make() -> None:
         "repository": "octocat/fruits",
         "branch": "release",
     }
-    with pytest.raises(WrongUseError, match=r"^whose workflows may take the roles\? Fix: REPOSITORY=owner/name\.$"):
+    with pytest.raises(WrongUseError, match=r"^no repository was given\. Fix: REPOSITORY=owner/name\.$"):
         read_repository({"BRANCH": "main"})

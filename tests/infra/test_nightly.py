@@ -68,7 +68,7 @@ def test_order_opens_no_issue(night: Night) -> None:
     code, text, said = night.drift()
     assert (code, said["found"]) == (0, False), text
     assert text == (
-        "The storage stack is what the code says.\n\nNothing of ours that was seen bills by the hour.\n\n"
+        "The storage stack matches the code.\n\nNothing of ours that was seen bills by the hour.\n\n"
         "<!-- fruits-drift local -->\n"
     )
 
@@ -91,8 +91,8 @@ def test_report_shows_what_an_apply_would_do_to_what_stands(night: Night) -> Non
     """The cluster stack stands nowhere, so it would be created; storage was changed by hand above."""
     done = night.run("ops.cli", "plan-report", BASE="HEAD", OFFLINE="0")
     text = (night.home / "out" / "report.md").read_text()
-    assert "storage, against what stands in local: 1 to change" in text, done.stderr
-    assert "cluster, against what stands in local: " in text
+    assert "storage, against what is deployed in local: 1 to change" in text, done.stderr
+    assert "cluster, against what is deployed in local: " in text
     assert "module.emr.aws_emr_cluster.this" in text
     assert EMULATED_ACCOUNT not in text + (night.home / "out" / "verdict.json").read_text() + done.stdout + done.stderr
 

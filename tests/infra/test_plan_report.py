@@ -51,7 +51,7 @@ def test_create(root: Root) -> None:
     assert text.splitlines()[0] == "**No cluster would be replaced.**"
     assert text.splitlines()[2] == "Destroys nothing."
     assert f"+ {CLUSTER}\n" in text
-    assert "<details><summary>cluster, against the base, if it stood: 4 to create</summary>" in text
+    assert "<details><summary>cluster, against the base, as if it were applied: 4 to create</summary>" in text
     assert list_failures(about(cluster=root.of("create"))) == []
 
 
@@ -60,8 +60,8 @@ def test_no_change(root: Root) -> None:
     text = render_comment(about(cluster=root.of("nothing")))
     assert text == (
         "**No cluster would be replaced.**\n\nDestroys nothing.\nNo cluster in these plans has a price.\n\n"
-        "cluster, against the base, if it stood: no change  \n"
-        "Not compared with what stands in dev: no account.\n\n<!-- fruits-plan-report dev -->\n"
+        "cluster, against the base, as if it were applied: no change  \n"
+        "Not compared with what is deployed in dev: no account.\n\n<!-- fruits-plan-report dev -->\n"
     )
 
 
@@ -89,7 +89,7 @@ def test_replacement_names_the_attributes_and_fails(root: Root) -> None:
     assert verdict["ok"] is False
     assert verdict["clusters_replaced"] == [{"address": CLUSTER, "because": list(because), "triggered": False}]
     assert [failure.cause for failure in list_failures(subject)] == ["replace"]
-    assert "If that is meant, the label `allow-replace` lets it pass." in text
+    assert "If that is intended, the label `allow-replace` allows it." in text
     # each of them is in the details
     assert text.count("# forces replacement") >= len(because)
 
@@ -100,7 +100,7 @@ def test_label_lets_a_replacement_pass(root: Root) -> None:
     assert list_failures(subject) == []
     text = render_comment(subject)
     assert text.startswith("**This change would replace the cluster**")  # still said first
-    assert "The label `allow-replace` is set: replacements are let pass." in text
+    assert "The label `allow-replace` is set: replacements are allowed." in text
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_storage_budget_is_changed_in_place(stored: Callable[..., Plan], root: R
     plan = stored(budget_usd=99, budget_emails=["new@example.org"])
     text = render_comment(about(storage=plan, cluster=root.of("nothing")))
     assert '      limit_amount: "10.00" → "99.00"\n' in text or '"99.00"' in text
-    assert "cluster, against the base, if it stood: no change" in text
+    assert "cluster, against the base, as if it were applied: no change" in text
     # an e-mail address is not for a public page
     assert "example.org" not in text
     assert list_failures(about(storage=plan)) == []
@@ -342,7 +342,7 @@ def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
         "**This change would replace the cluster** `module.emr.aws_emr_cluster.this`, because of "
         '`release_label` (`"emr-7.13.0"` → `"emr-7.14.0"`).'
     )
-    assert "storage, against the base, if it stood: no change" in text
+    assert "storage, against the base, as if it were applied: no change" in text
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert [one["because"] for one in verdict["clusters_replaced"]] == [["release_label"]]
     # refused by Terraform: the report says so, with the reason

@@ -67,7 +67,7 @@ def put_and_open(account: Account) -> None:
     assert url.startswith(f"https://{domain}.studio.{REGION}.sagemaker.aws/auth?token=")
     assert f"  aws s3 cp --recursive s3://{bucket}/notebook/ fruits/\n" in text
     assert f"%sm_analytics emr connect --cluster-id {account.cluster['cluster_id']} --auth-type None\n" in text
-    assert "Studio of fruits-dev; whoever has the address is that user, and it works for five minutes:\n" in text
+    assert "Studio of fruits-dev; anyone with this address is that user for five minutes:\n" in text
     assert f"{studio.HERE}\n" in text
 
     policy = account.client("iam").get_role_policy(RoleName="fruits-dev-studio", PolicyName="clusters-and-results")

@@ -290,8 +290,8 @@ def test_no_credentials_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     [
         ({"ENV": "prodd"}, "there is no environment 'prodd'. Fix: write infra/env/prodd.tfvars, or take one of dev, "),
         ({"ENV": "DEV"}, "there is no environment 'DEV'. Fix: "),
-        ({"ENV": "dev", "REGION": "paris"}, "paris is no region of AWS. Fix: for example REGION=eu-west-3, "),
-        ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is no region of AWS. "),
+        ({"ENV": "dev", "REGION": "paris"}, "paris is not an AWS region. Fix: for example REGION=eu-west-3, "),
+        ({"ENV": "dev", "AWS_REGION": "eu-west"}, "eu-west is not an AWS region. "),
     ],
 )
 @pytest.mark.parametrize("may_be_offline", [True, False])

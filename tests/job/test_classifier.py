@@ -14,18 +14,18 @@ from tests.job.oracle import RidgeClassifier, StratifiedKFold, cross_val_score
 
 def test_series_of_file_names_make_the_folds() -> None:
     paths = ["a/0_100.jpg", "a/1_100.jpg", "a/r_0_100.jpg", "a/r2_1_100.jpg", "a/r0_7.jpg"]
-    found = split(paths, ["a"] * 5)
-    assert found.fold.tolist() == [0, 0, 1, 1, 1]
-    assert (found.by_series, found.by_halves, found.left_out) == (1, 0, ())
-    assert found.statement == "1 class split by the series that the file names tell apart"
+    folds = split(paths, ["a"] * 5)
+    assert folds.fold.tolist() == [0, 0, 1, 1, 1]
+    assert (folds.by_series, folds.by_halves, folds.left_out) == (1, 0, ())
+    assert folds.statement == "1 class split by the series that the file names tell apart"
 
 
 def test_a_class_without_series_is_cut_in_two_by_the_number_in_the_name() -> None:
     paths = ["b/10_100.jpg", "b/2_100.jpg", "b/1_100.jpg", "b/9_100.jpg", "c/IMG 9.png", "c/IMG 10.png", "d/only.jpg"]
-    found = split(paths, list("bbbb") + list("ccd"))
-    assert found.fold.tolist() == [1, 0, 0, 1, 0, 1, -1]
-    assert (found.by_series, found.by_halves, found.left_out) == (0, 2, ("d",))
-    assert found.statement == (
+    folds = split(paths, list("bbbb") + list("ccd"))
+    assert folds.fold.tolist() == [1, 0, 0, 1, 0, 1, -1]
+    assert (folds.by_series, folds.by_halves, folds.left_out) == (0, 2, ("d",))
+    assert folds.statement == (
         "2 classes cut in two by the order of the file names (where neighbouring files show the same object, the true "
         "figure is lower); 1 class with a single image left out"
     )
@@ -33,8 +33,8 @@ def test_a_class_without_series_is_cut_in_two_by_the_number_in_the_name() -> Non
 
 def test_classes_are_named_in_their_order_whatever_that_of_the_files() -> None:
     paths = ["d/1.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg", "a/1.jpg"]
-    found = split(paths, list("dbcca"))
-    assert (found.fold.tolist(), found.left_out, found.by_halves) == ([-1, -1, 0, 1, -1], ("a", "b", "d"), 1)
+    folds = split(paths, list("dbcca"))
+    assert (folds.fold.tolist(), folds.left_out, folds.by_halves) == ([-1, -1, 0, 1, -1], ("a", "b", "d"), 1)
 
 
 def test_one_feature_is_fitted_as_the_normal_equations_say() -> None:
@@ -73,22 +73,22 @@ def data(classes: int = 7, each: int = 30, width: int = 12) -> tuple[list[str], 
 
 def test_it_decides_as_scikit_learns_ridge_classifier() -> None:
     paths, labels, x = data()
-    found = cross_validate(paths, labels, x)
-    assert found is not None
-    y, fold = np.array(labels), found.split.fold
-    wanted = np.zeros_like(found.confusion)
+    validation = cross_validate(paths, labels, x)
+    assert validation is not None
+    y, fold = np.array(labels), validation.split.fold
+    wanted = np.zeros_like(validation.confusion)
     for side in (0, 1):
         learn, test = fold == 1 - side, fold == side
         centred = x[learn] - x[learn].mean(axis=0)
         penalty = classifier.PENALTY * (centred**2).sum() / x.shape[1]
         theirs = RidgeClassifier(alpha=penalty).fit(x[learn], y[learn]).predict(x[test])
-        assert found.by_fold[side] == pytest.approx((theirs == y[test]).mean())
+        assert validation.by_fold[side] == pytest.approx((theirs == y[test]).mean())
         for is_, taken in zip(y[test], theirs, strict=True):
-            wanted[found.labels.index(is_), found.labels.index(taken)] += 1
-    assert (found.confusion == wanted).all()
-    assert 0.5 < found.accuracy < 1
-    assert found.images == found.population == len(labels)
-    assert found.chance == pytest.approx(max(labels.count(label) for label in labels) / len(labels))
+            wanted[validation.labels.index(is_), validation.labels.index(taken)] += 1
+    assert (validation.confusion == wanted).all()
+    assert 0.5 < validation.accuracy < 1
+    assert validation.images == validation.population == len(labels)
+    assert validation.chance == pytest.approx(max(labels.count(label) for label in labels) / len(labels))
 
 
 def test_blocks_of_any_size_give_the_same() -> None:
@@ -114,10 +114,10 @@ def test_frames_of_one_turn_do_not_pass_for_knowledge() -> None:
                 rows.append(turn + 0.1 * rng.normal(size=20))
     x = np.array(rows)
     fooled = cross_val_score(RidgeClassifier(), x, labels, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()
-    found = cross_validate(paths, labels, x)
-    assert found is not None
+    validation = cross_validate(paths, labels, x)
+    assert validation is not None
     assert fooled > 0.9
-    assert found.accuracy < 0.4
+    assert validation.accuracy < 0.4
 
 
 def test_what_cannot_be_tested_is_not() -> None:
@@ -130,17 +130,17 @@ def test_what_cannot_be_tested_is_not() -> None:
 
 def test_confusions_are_named_from_the_most_frequent_on() -> None:
     confusion = np.array([[8, 2, 0], [3, 7, 0], [0, 2, 9]])
-    found = classifier.CrossValidation(
+    validation = classifier.CrossValidation(
         ("a", "b", "c"), confusion, (0.7, 0.8), 31, 40, split([], []), np.zeros(0, np.int32)
     )
-    assert found.top_confusions(2) == [("b", "a", 3), ("a", "b", 2)]
-    assert found.top_confusions(9)[2:] == [("c", "b", 2)]
-    assert found.recall() == {"a": 0.8, "b": 0.7, "c": 9 / 11}
-    assert found.accuracy == 24 / 31
-    assert found.chance == 11 / 31
-    said = found.as_json()
-    assert (said["accuracy"], said["images"], said["images_of_result"]) == (0.7742, 31, 40)
-    assert said["confusion"] == confusion.tolist()
+    assert validation.top_confusions(2) == [("b", "a", 3), ("a", "b", 2)]
+    assert validation.top_confusions(9)[2:] == [("c", "b", 2)]
+    assert validation.recall() == {"a": 0.8, "b": 0.7, "c": 9 / 11}
+    assert validation.accuracy == 24 / 31
+    assert validation.chance == 11 / 31
+    record = validation.as_json()
+    assert (record["accuracy"], record["images"], record["images_of_result"]) == (0.7742, 31, 40)
+    assert record["confusion"] == confusion.tolist()
 
 
 @pytest.mark.photos
@@ -149,11 +149,11 @@ def test_confusions_are_named_from_the_most_frequent_on() -> None:
 def test_photographs_are_recognised_on_sides_never_seen(photo_run: FinishedRun) -> None:
     """Of all photographs, 5-NN reaches 0.83 on this split (test_quality), logistic regression 0.885."""
     rows = photo_run.scores
-    found = cross_validate(rows.path, rows.label, rows.values)
-    assert found is not None
-    assert (found.split.by_series, found.split.by_halves) == (30, 0)
-    assert int((found.split.fold == 0).sum()) == PINS.main
-    assert found.accuracy == pytest.approx(PINS.ridge, abs=0.02)
+    validation = cross_validate(rows.path, rows.label, rows.values)
+    assert validation is not None
+    assert (validation.split.by_series, validation.split.by_halves) == (30, 0)
+    assert int((validation.split.fold == 0).sum()) == PINS.main
+    assert validation.accuracy == pytest.approx(PINS.ridge, abs=0.02)
     shown = (photo_run.output / "report.html").read_text()
     if ALL_PHOTOS:
         assert "1,500 of 3,000 images, the same share of every class" in shown

@@ -181,8 +181,8 @@ def test_images_that_have_moved_are_found_by_input(result: Path, capsys: pytest.
     ("environ", "code", "words"),
     [
         ({}, 2, "export: TO= was not given. Fix: TO=projector, TO=fiftyone or TO=spotlight."),
-        ({"TO": "wandb"}, 2, "export: TO=wandb is no tool that is known here. Fix: TO=projector, TO=fiftyone"),
-        ({"TO": "projector", "LIMIT": "all"}, 2, "LIMIT=all is not a number from 1. Fix: for example LIMIT=10000."),
+        ({"TO": "wandb"}, 2, "export: TO=wandb is not a known tool. Fix: TO=projector, TO=fiftyone"),
+        ({"TO": "projector", "LIMIT": "all"}, 2, "LIMIT=all is not a whole number from 1."),
         ({"TO": "projector", "OUTPUT": "nowhere"}, 10, "there is no finished result at"),
         ({"TO": "projector", "DEST": "."}, 13, "is not empty, and nothing is overwritten. Fix: DEST= names another"),
     ],

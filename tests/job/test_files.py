@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fruits.parts import ROWS_PER_GROUP, Part, PartWriter, deal, part_rows, read_batches
+from fruits.parts import ROWS_PER_GROUP, Part, PartWriter, group_parts, part_rows, read_batches
 from fruits.store import Store
 
 SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.float32())])
@@ -78,7 +78,7 @@ def test_what_a_task_returns() -> None:
 def test_parts_are_dealt_the_largest_first_whatever_their_order() -> None:
     given = [Part("a", 1), Part("b", 9), Part("c", 5), Part("d", 5)]
     for order in (given, given[::-1]):
-        hands = deal(order, 2)
-        assert [[part.name for part in hand] for hand in hands] == [["b", "a"], ["c", "d"]]
-    assert deal(given, 9) == [[Part("b", 9)], [Part("c", 5)], [Part("d", 5)], [Part("a", 1)]]
-    assert deal([], 3) == []
+        groups = group_parts(order, 2)
+        assert [[part.name for part in group] for group in groups] == [["b", "a"], ["c", "d"]]
+    assert group_parts(given, 9) == [[Part("b", 9)], [Part("c", 5)], [Part("d", 5)], [Part("a", 1)]]
+    assert group_parts([], 3) == []

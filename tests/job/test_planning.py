@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fruits import featurize, planning
 from fruits.manifests import State
-from fruits.parts import Part, PartWriter, deal
+from fruits.parts import Part, PartWriter, group_parts
 from fruits.planning import MAX_IMAGES_PER_TASK, Sizing
 from fruits.selection import EVERYTHING
 from fruits.store import Store
@@ -61,13 +61,29 @@ def test_a_file_without_its_stale_rows_takes_the_place_of_the_one_that_holds_the
     output = Store(str(tmp_path))
     some, whole = write_features(output, "/x/1.jpg", "/x/2.jpg", "/x/3.jpg"), write_features(output, "/x/4.jpg")
     stale = [("/x/2.jpg", some.name), ("/x/4.jpg", whole.name)]
-    rows = [{"path": path, "kind": "features", "part": name} for path, name in stale]
+    rows = [{"path": path, "kind": "featurized", "part": name} for path, name in stale]
     batches = planning.rewrite_parts([pa.RecordBatch.from_pylist(rows)], output)
     answers = [(row["kind"], row["name"], row["rows"]) for batch in batches for row in batch.to_pylist()]
     (written,) = (name for kind, name, _ in answers if kind == "features")
     assert answers == [("replaced", some.name, 1), ("features", written, 2), ("replaced", whole.name, 1)]
     assert pq.read_table(tmp_path / "features" / written).column("path").to_pylist() == ["/x/1.jpg", "/x/3.jpg"]
     assert not {written} & {some.name, whole.name}
+
+
+def test_a_stale_reject_leaves_the_rejects_whatever_its_kind(tmp_path: Path) -> None:
+    """Also one whose features were not finite: its kind is called as the folder of the features."""
+    output = Store(str(tmp_path))
+    writer = PartWriter(output.child("rejects"), featurize.REJECTS_SCHEMA)
+    rest = {"label": "a", "size": 1, "mtime": 1, "kind": "features", "reason": "not finite"}
+    rows = [{"path": path, **rest} for path in ("/x/1.jpg", "/x/2.jpg")]
+    writer.write(pa.RecordBatch.from_pylist(rows, schema=featurize.REJECTS_SCHEMA))
+    part = writer.close()
+    assert part is not None
+    stale = pa.RecordBatch.from_pylist([{"path": "/x/1.jpg", "kind": "features", "part": part.name}])
+    batches = planning.rewrite_parts([stale], output)
+    answers = {row["kind"]: row["name"] for batch in batches for row in batch.to_pylist()}
+    assert answers["replaced"] == part.name
+    assert pq.read_table(tmp_path / "rejects" / answers["rejects"]).column("path").to_pylist() == ["/x/2.jpg"]
 
 
 @pytest.mark.spark
@@ -104,7 +120,7 @@ def test_a_hundred_million_images_do_not_make_a_million_files() -> None:
 @given(st.lists(st.integers(1, 10_000), max_size=60), st.integers(1, 40))
 def test_waves_hold_every_file_once(rows: list[int], wanted: int) -> None:
     parts = [Part(f"p{i}", n) for i, n in enumerate(rows)]
-    groups = deal(parts, wanted)
+    groups = group_parts(parts, wanted)
     assert sorted(part.name for group in groups for part in group) == sorted(part.name for part in parts)
     assert all(groups)
     assert len(groups) <= wanted
@@ -112,6 +128,6 @@ def test_waves_hold_every_file_once(rows: list[int], wanted: int) -> None:
 
 @given(st.lists(st.integers(900, 1100), min_size=40, max_size=60), st.integers(1, 10))
 def test_waves_are_about_equal(rows: list[int], wanted: int) -> None:
-    groups = deal([Part(f"p{i}", n) for i, n in enumerate(rows)], wanted)
+    groups = group_parts([Part(f"p{i}", n) for i, n in enumerate(rows)], wanted)
     sizes = [sum(part.rows for part in group) for group in groups]
     assert max(sizes) - min(sizes) <= 1100

@@ -131,7 +131,7 @@ def test_what_is_wrong_with_the_picture_is_said(drawn_run: FinishedRun, said: Sa
     )
     assert said("neighbours", IMAGE=str(tmp_path), OUTPUT=out)[0] == 10
     code, _, err = said("neighbours", IMAGE=str(text), OUTPUT=out, COUNT="none")
-    assert (code, err) == (2, "neighbours: COUNT=none is not a number from 1. Fix: for example COUNT=10.\n")
+    assert (code, err) == (2, "neighbours: COUNT=none is not a whole number from 1. Fix: for example COUNT=10.\n")
 
 
 def test_what_is_wrong_with_the_result_is_said(

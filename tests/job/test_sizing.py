@@ -12,7 +12,7 @@ from fruits import planning
 from fruits.errors import UsageError
 from fruits.listing import rows_of_part
 from fruits.manifests import State
-from fruits.parts import Part, deal
+from fruits.parts import Part, group_parts
 from fruits.pca import Moments
 from fruits.planning import Plan, Sizing, plan_of_listing
 from fruits.request import Request
@@ -98,7 +98,7 @@ def test_a_first_run_over_a_local_folder_deals_out_the_listing_itself(images: in
     plan = plan_of_listing(parts, store, EVERYTHING, NOTHING, slots)
     assert plan is not None
     assert (plan.images, plan.todo, plan.todo_store, plan.stale, plan.damaged) == (images, parts, store, [], [])
-    waves = [sum(part.rows for part in hand) for hand in deal(plan.todo, Sizing.choose(images, slots).waves)]
+    waves = [sum(part.rows for part in group) for group in group_parts(plan.todo, Sizing.choose(images, slots).waves)]
     assert len(waves) == Sizing.choose(images, slots).waves
     assert max(waves) <= 1.5 * images / len(waves), "no wave is much larger than the others"
 

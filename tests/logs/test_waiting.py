@@ -53,7 +53,7 @@ RUNNING = "26/11/27 14:00:09 INFO Client: Application report for application_179
         (
             "[Fri Nov 27 14:00:05 +0000 2026] Application is added to the scheduler and is not yet activated. "
             "Queue's AM resource limit exceeded.  Details : AM Partition = <DEFAULT_PARTITION>; AM",
-            "the drivers of other steps take all that there is for drivers; it begins when one of them ends",
+            "the drivers of other steps take all the room for drivers; it starts when one of them ends",
         ),
         ("AM container is launched, waiting for AM container to Register with RM", ""),
         ("N/A", ""),

@@ -44,7 +44,9 @@ def test_the_notebook_in_git_is_its_source_with_the_outputs_of_a_run() -> None:
     nbformat.validate(parsed)
     assert parsed.metadata.kernelspec.name == "python3"
     run = [cell for cell in parsed.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1)), "python -m tools.execute_notebook"
+    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1)), (
+        "PYTHONPATH=jobs python -m tools.execute_notebook"
+    )
     pictures = [o for cell in run for o in cell.outputs if "image/png" in o.get("data", {})]
     assert len(pictures) == 6
     text = said(parsed)

@@ -108,7 +108,7 @@ def test_a_yes_makes_buckets_first(done: list[str], monkeypatch: pytest.MonkeyPa
 
 
 def test_nobody_there_is_a_no(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OperatorError, match=r"there is no terminal to confirm the price at. Fix: YES=1"):
+    with pytest.raises(OperatorError, match=r"there is no terminal to confirm the price on. Fix: YES=1"):
         environment.apply(Account(DEV), Order(), answering(monkeypatch, "yes"))
     assert "apply storage" not in done
     with pytest.raises(OperatorError, match="far enough"):

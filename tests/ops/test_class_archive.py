@@ -38,7 +38,7 @@ def test_an_archive_that_cannot_be_made_is_said_and_is_no_failure(
     monkeypatch.setattr(making, "find_java_home", lambda: None)
     assert making.main() == 0
     assert capsys.readouterr().err == (
-        "Spark's classes could not be archived (no Java 17 was found); runs start some seconds later\n"
+        "Spark's classes could not be archived (no Java 17 was found); each run takes some seconds longer to start\n"
     )
 
 

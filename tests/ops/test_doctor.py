@@ -271,7 +271,7 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
     start()
     on_demand, spot = cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert on_demand.line == (
-        "failure  vCPUs on demand 12 are asked, and the quota is 16, of which 8 are in use by others. Fix: aws "
+        "failure  vCPUs on demand 12 are needed, and the quota is 16, of which 8 are in use by others. Fix: aws "
         "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 20 "
         "--region eu-west-3 (hours to days); or a smaller cluster."
     )
@@ -324,7 +324,7 @@ def test_bucket_names_free_ours_unknown_and_elsewhere(aws: Any) -> None:
     unknown = cloud.check_names(s3, names[:1], [], REGION, "dev")[0]
     assert "is there, and the storage stack does not know it: apply will fail" in unknown.cause
     elsewhere = cloud.judge_bucket("b", lies_in="eu-west-1", foreign="", region=REGION, applied=True, env="dev")
-    assert elsewhere.line.endswith("b lies in eu-west-1, not in eu-west-3. Fix: REGION=eu-west-1.")
+    assert elsewhere.line.endswith("b is in eu-west-1, not in eu-west-3. Fix: REGION=eu-west-1.")
     foreign = cloud.judge_bucket("b", lies_in=None, foreign="403", region=REGION, applied=False, env="dev")
     assert foreign.state == "failure"
 

@@ -121,7 +121,7 @@ def test_no_cluster_no_price_and_no_run_without_images() -> None:
 
 @pytest.mark.parametrize("images", [0, 0.5, -3])
 def test_less_than_an_image_is_refused(images: float) -> None:
-    with pytest.raises(WrongUseError, match=rf"IMAGES={images} cannot be\. Fix: at least 1\."):
+    with pytest.raises(WrongUseError, match=rf"IMAGES={images} is too small\. Fix: at least 1\."):
         told(planned(), images=images)
     assert told(planned(), images=1).run is not None
 
@@ -158,8 +158,8 @@ def test_what_make_cost_prints() -> None:
         "3,000 images: the step takes some ~2.0 min, the cluster's start ~6 to 10 min before it",
         "  the run costs 0.14 to 0.20 USD (0.07 to 0.10 EUR); 0.23 USD (0.11 EUR) without Spot capacity, below 0.01 "
         "USD of it for reading the images from S3",
-        "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it waits before it ends itself, unless you make "
-        "destroy",
+        "  and up to 0.50 USD (0.25 EUR) more for the 30 min that it idles before it ends by itself, unless you "
+        "run make destroy",
         "  speed: ~5.0 images/s per vCPU (a test)",
         "prices: the test's own prices: EC2 2026-10-01, inferred; EMR 2026-10-02, inferred; Spot inferred; volumes "
         "2026-10-04; 1 USD = 0.5000 EUR (2026-10-30)",

@@ -52,7 +52,7 @@ def test_an_environment_at_a_glance() -> None:
         "age": ["60 min, since 2026-11-24 09:00 UTC"],
         "nodes": ["1 core, 1 primary"],
         "ends": [
-            "with make destroy, whenever you like",
+            "with make destroy, at any time",
             "about 2026-11-24 10:06 UTC (in 6 min) when nothing is submitted",
             "2026-11-24 21:00 UTC at the latest",
         ],

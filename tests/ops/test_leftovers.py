@@ -174,7 +174,7 @@ def test_each_thing_bears_its_price_and_what_ends_it() -> None:
         (
             "key",
             ARN.format("kms", "key/k-1"),
-            "a key of our own; one that is to be deleted does not bill",
+            "a customer managed key; one scheduled for deletion does not bill",
             D(1),
             True,
             "make purge ENV=dev",

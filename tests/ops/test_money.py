@@ -481,12 +481,12 @@ def test_the_last_line_of_a_command() -> None:
     assert upkeep.describe_upkeep(upkeep.read_upkeep(account(), at(3600))) == (
         "STILL BILLING: the cluster j-1 (WAITING), 0.65 USD an hour before tax, until make destroy; "
         "about 2026-11-24 10:06 UTC when nothing is submitted; 2026-11-24 21:00 UTC at the latest; "
-        "what lies in fruits-data, fruits-logs by the month, until make purge"
+        "the contents of fruits-data, fruits-logs by the month, until make purge"
     )
     ended_ = {**CLUSTER, "Status": {**CLUSTER["Status"], "State": "TERMINATED"}}
     assert upkeep.describe_upkeep(upkeep.read_upkeep(account(cluster=ended_), at(3600))) == (
         "STILL BILLING: NAT gateway nat-0, NAT gateway nat-2, endpoint elasticmapreduce vpce-1, endpoint ssm vpce-5, "
-        "0.13 USD an hour before tax, until make destroy; what lies in fruits-data, fruits-logs by the month, "
+        "0.13 USD an hour before tax, until make destroy; the contents of fruits-data, fruits-logs by the month, "
         "until make purge"
     )
     nothing = account(applied=False, vpcs={"Vpcs": []})

@@ -126,9 +126,7 @@ def test_drift_is_found_and_masked() -> None:
 def test_order_is_no_finding() -> None:
     look = drift.Drift(env="dev", plan={"resource_changes": []})
     assert not look.found
-    assert drift.render_drift(look).startswith(
-        "The storage stack is what the code says.\n\nNothing of ours that was seen"
-    )
+    assert drift.render_drift(look).startswith("The storage stack matches the code.\n\nNothing of ours that was seen")
 
 
 def test_what_could_not_be_looked_at_is_a_finding() -> None:

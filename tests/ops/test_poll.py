@@ -99,7 +99,7 @@ def test_an_expired_session_is_told_what_to_do() -> None:
 
 
 def test_hours_without_an_answer_end_the_wait() -> None:
-    with pytest.raises(LostError, match=r"AWS could not be asked for 4 h 0 min \(AWS cannot be reached\)"):
+    with pytest.raises(LostError, match=r"calls to AWS have failed for 4 h 0 min \(AWS cannot be reached\)"):
         waited(looks(OFFLINE))
     assert polling.PATIENCE <= polling.time.monotonic() < polling.PATIENCE + 61
 
@@ -171,10 +171,10 @@ def test_a_laptop_that_changes_its_network_goes_on_watching() -> None:
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (OFFLINE, "AWS could not be asked for 4 h 0 min (AWS cannot be reached)"),
+        (OFFLINE, "calls to AWS have failed for 4 h 0 min (AWS cannot be reached)"),
         (
             refusal("ExpiredTokenException"),
-            "AWS could not be asked for 4 h 0 min (the session has expired: log in again",
+            "calls to AWS have failed for 4 h 0 min (the session has expired: log in again",
         ),
         (refusal("AccessDeniedException"), "DescribeStep is not allowed (AccessDeniedException)"),
     ],
@@ -185,7 +185,7 @@ def test_a_step_that_cannot_be_looked_at_goes_on_and_says_how_to_come_back(error
         step.watch(account, SUBMITTED, Console(quiet=True))
     assert str(caught.value).startswith(cause)
     assert str(caught.value).endswith(
-        "The step s-1 goes on, and the cluster bills until make destroy. Fix: log in again or look at the network, "
+        "The step s-1 continues, and the cluster bills until make destroy. Fix: log in again or look at the network, "
         "then make watch ENV=dev STEP=s-1."
     )
     assert caught.value.exit_code == 29
@@ -205,7 +205,7 @@ def test_a_step_of_an_embedded_aws_that_was_killed_ended_with_it(
     assert caught.value.exit_code == 20
     monkeypatch.setattr(step.server, "processes", lambda _: [1])  # it is there, and does not answer
     account = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
-    with pytest.raises(step.NotEndedError, match="goes on, and the cluster is the embedded AWS's"):
+    with pytest.raises(step.NotEndedError, match="continues, and the cluster is the embedded AWS's"):
         step.watch(account, SUBMITTED, Console(quiet=True))
 
 

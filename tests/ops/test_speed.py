@@ -38,7 +38,7 @@ HALVED = "make bench of 2026-11-27, 75 images/s per core, halved for a vCPU"
         ("m6i.xlarge c6i.large r6i.xlarge m6a.xlarge", "f32", D(1), "m6i and m6a: as the benchmark's machine"),
         ("m6i.xlarge r5.xlarge", "f32", 1 / D("1.15"), "m5, c5, r5: AWS: m6i is up to 15% faster"),
         ("m5.xlarge c6g.xlarge", "f32", 1 / D("1.25"), "m6g, c6g, r6g: AWS: m7g is up to 25% faster"),
-        ("c7g.xlarge", "bf16", D(1), "m7g, c7g: no figure of ours: as m6i"),
+        ("c7g.xlarge", "bf16", D(1), "m7g, c7g: not measured: taken as m6i"),
         ("c7i.xlarge", "f32", D("1.15"), "m7i, c7i: AWS: up to 15% faster than m6i"),
         ("m7i.xlarge", "bf16", D("1.15") * (D(198) / 90),
          "m7i, c7i: AWS: up to 15% faster than m6i; in bf16 2.2 times that, measured"),

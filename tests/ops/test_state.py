@@ -55,7 +55,7 @@ def test_what_was_changed_is_put_right_and_only_that(s3: Any) -> None:
 def test_another_region_is_refused_with_the_one_where_it_lies(s3: Any) -> None:
     make_state(s3, DEV)
     elsewhere = Target(env="dev", region="eu-west-1", account_id=ACCOUNT)
-    with pytest.raises(NoStateError, match=r"lies in eu-west-3, not in eu-west-1\. Fix: REGION=eu-west-3"):
+    with pytest.raises(NoStateError, match=r"is in eu-west-3, not in eu-west-1\. Fix: REGION=eu-west-3"):
         make_state(s3, elsewhere)
 
 

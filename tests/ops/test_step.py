@@ -125,13 +125,13 @@ def test_a_second_step_is_refused_with_the_first_ones_id_unless_queued(account: 
 
 def test_a_cluster_that_has_ended_is_named(account: AppliedAccount) -> None:
     account.client("emr").terminate_job_flows(JobFlowIds=[account.cluster["cluster_id"]])
-    with pytest.raises(OperatorError, match=r"is TERMINATED.*Fix: make apply makes a new one") as caught:
+    with pytest.raises(OperatorError, match=r"is TERMINATED.*Fix: make apply creates a new one") as caught:
         step.submit(account, step.request_for(account, {}), queue=False)
     assert caught.value.exit_code == 21
 
 
 def test_a_wrong_number_is_refused_before_anything_is_uploaded(account: AppliedAccount) -> None:
-    with pytest.raises(UsageError, match="K=many is not a number"):
+    with pytest.raises(UsageError, match="K=many is not a whole number"):
         step.request_for(account, read_fields({"K": "many"}))
     assert not keys(account, "artifacts")
 
@@ -218,5 +218,5 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="there is no image below") as caught:
         list_images(tmp_path)
     assert caught.value.exit_code == 10
-    with pytest.raises(OperatorError, match="is no folder"):
+    with pytest.raises(OperatorError, match="is not a folder"):
         list_images(tmp_path / "nothing")

@@ -76,8 +76,12 @@ def text(of: Console) -> str:
 @pytest.mark.parametrize(
     ("account", "environ", "said"),
     [
-        (AWS, {}, "goes on, and the cluster bills until make destroy. Watch it: make watch STEP=s-1"),
-        (EMULATED, {}, "goes on, and the cluster is the embedded AWS's: nothing is billed. Watch it: make watch STEP"),
+        (AWS, {}, "continues, and the cluster bills until make destroy. Watch it: make watch STEP=s-1"),
+        (
+            EMULATED,
+            {},
+            "continues, and the cluster is the embedded AWS's: nothing is billed. Watch it: make watch STEP",
+        ),
         (AWS, {"ONESHOT": "1"}, "ends with its cluster (ONESHOT=1)"),
     ],
 )
@@ -120,9 +124,9 @@ def test_late_logs_are_not_awaited_while_a_cluster_of_one_step_bills(
             {"DETACH": "1"},
             0,
             False,
-            "it runs on, and the cluster bills until make destroy. Watch it: make watch STEP=s-1",
+            "it continues, and the cluster bills until make destroy. Watch it: make watch STEP=s-1",
         ),
-        ({"DETACH": "1", "QUEUE": "1"}, 0, True, "it runs on"),
+        ({"DETACH": "1", "QUEUE": "1"}, 0, True, "it continues"),
         ({}, 7, False, "step s-1 on j-1, results below s3://b/results/m"),
     ],
 )

@@ -134,8 +134,8 @@ def test_a_vcpu_does_half_of_a_core_and_the_job_its_share() -> None:
     ("given", "code", "sentence"),
     [
         ({"PRECISION": "f16"}, 2, "tune: PRECISION=f16 is not known. Fix: choose from f32, bf16."),
-        ({"LIMIT": "few"}, 2, "tune: LIMIT=few is not a number from 1. Fix: for example LIMIT=600."),
-        ({"LIMIT": "0"}, 2, "tune: LIMIT=0 is not a number from 1. Fix: for example LIMIT=600."),
+        ({"LIMIT": "few"}, 2, "tune: LIMIT=few is not a whole number from 1. Fix: for example LIMIT=600."),
+        ({"LIMIT": "0"}, 2, "tune: LIMIT=0 is not a whole number from 1. Fix: for example LIMIT=600."),
         ({"MODEL": "resnet51"}, 11, "tune: the model 'resnet51' is unknown."),
         ({"IMAGE_SIZE": "8"}, 2, "tune: image_size is 8 pixels. Fix: IMAGE_SIZE= (--image-size) between 32 and 1024."),
     ],

@@ -78,8 +78,8 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         (
             upkeep.Upkeep(emulated=False, cluster=CLUSTER, network=NETWORK, buckets=["a", "b"]),
             "STILL BILLING: the cluster j-ABCDEFGHIJKL1 (WAITING), 0.81 USD an hour before tax, until make destroy; "
-            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; what lies in a, "
-            "b by the month, until make purge",
+            "about 2026-11-24 12:15 UTC when nothing is submitted; 2026-11-24 15:00 UTC at the latest; the contents of "
+            "a, b by the month, until make purge",
         ),
         (
             upkeep.Upkeep(emulated=False, cluster=replace(CLUSTER, usd_hour=None, ends_idle=None)),
@@ -92,7 +92,7 @@ def stubbed(service: str) -> tuple[Any, Stubber]:
         ),
         (
             upkeep.Upkeep(emulated=False, cluster=ENDED, buckets=["a"]),
-            "STILL BILLING: only what lies in a, by the month, until make purge",
+            "STILL BILLING: only the contents of a, by the month, until make purge",
         ),
         (upkeep.Upkeep(emulated=False), "nothing of this environment bills"),
         (
@@ -111,7 +111,7 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
         raise OperatorError("no route")
 
     monkeypatch.setattr(upkeep, "read_upkeep", refuse)
-    assert upkeep.tell_upkeep(dev) == "MAY STILL BILL: what bills could not be asked (no route). Fix: make status."
+    assert upkeep.tell_upkeep(dev) == "MAY STILL BILL: what bills could not be checked (no route). Fix: make status."
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_logs_that_never_come_are_named(tmp_path: Path) -> None:
 def test_a_cluster_without_a_way_in_says_how_to_get_one(dev: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Applied, "cluster", {"cluster_id": CLUSTER.id, "endpoints": ["s3"]})
     with pytest.raises(
-        shell.NoShellError, match=r"without a way in\. Fix: enable_ssm = true in infra/env/dev\.cluster"
+        shell.NoShellError, match=r"without access for a shell\. Fix: enable_ssm = true in infra/env/dev\.cluster"
     ):
         shell.start_session(dev, {}, Console(quiet=True))
 

@@ -85,7 +85,7 @@ def test_destroy_leaves_no_process(history: Operator) -> None:
     assert code == 0, printed
     assert "there is no cluster stack: nothing to destroy" in printed
     assert "the embedded AWS is stopped; nothing is left running" in printed
-    assert "its images and results went with it; what make results fetched is in runs/local/" in printed
+    assert "its images and results were deleted with it; what make results fetched is in runs/local/" in printed
     deadline = time.monotonic() + 120
     while left := history.processes():
         assert time.monotonic() < deadline, left
@@ -166,7 +166,7 @@ def test_a_failing_bootstrap_fails_apply_and_destroy_clears_up(tmp_path: Path) -
     [
         ({"DETACH": "1", "ONESHOT": "1"}, "DETACH=1 leaves before ONESHOT is done. Fix: give one of the two."),
         ({"DETACH": "1", "FAULT": "spot"}, "DETACH=1 leaves before FAULT is done. Fix: give one of the two."),
-        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; here there are executor-lost, spot"),
+        ({"FAULT": "bootstrap"}, "Fix: make apply FAULT=bootstrap; here it may be executor-lost, spot"),
         ({"FAULT": "flood"}, "FAULT=flood is not known. Fix: choose one of bootstrap"),
     ],
 )

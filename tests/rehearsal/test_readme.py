@@ -37,7 +37,7 @@ LINES = [
     ("billing ENV=local", 0, "nothing bills"),
     ("prices ENV=local", 2, "Fix: "),
     ("local-up YARN=1", 2, "Fix: make yarn-jars fetches them (101 MB, once)"),
-    ("run-local K=many", 2, "run-local: K=many is not a number. Fix: for example K=50."),
+    ("run-local K=many", 2, "run-local: K=many is not a whole number. Fix: for example K=50."),
     ("dataset SOURCE=nowhere", 2, "The source nowhere is not known here. Fix: choose SOURCE= from github, kaggle."),
     ("wheelhouse ARCH=riscv", 2, "ARCH=riscv is not known. Fix: choose from x86_64, aarch64, arm64."),
     ("studio-notebook", 2, NO_SERVER),

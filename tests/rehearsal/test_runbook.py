@@ -61,7 +61,7 @@ def test_nothing_runs(history: Operator) -> None:
     printed = said(history, symptom, "make status")
     for words in ("ENV=local in eu-west-3", "s3://fruits-local-data-", "WAITING", " core, 1 primary", "none is open"):
         assert words in printed
-    assert re.search(r"ends +│ with make destroy, whenever you like", printed)
+    assert re.search(r"ends +│ with make destroy, at any time", printed)
     assert "when nothing is submitted" in printed
     assert "at the latest" in printed
     assert re.search(r"the cluster j-\w+ is still up \(WAITING\): the embedded AWS bills nothing", printed)
@@ -158,7 +158,7 @@ def test_the_shell_is_the_nodes_and_says_what_it_is(history: Operator) -> None:
 def test_sparks_pages_hold_the_steps_that_have_ended(history: Operator) -> None:
     code, printed = history.said["A step is slow, and it should be seen where: make ui"]
     assert code == 0, printed
-    assert "(for you alone; Ctrl-C stops it)" in printed
+    assert "(only for you; Ctrl-C stops it)" in printed
     assert "stopped; make ui shows it again" in printed
     found = json.loads(history.said["the page"][1])
     assert len(found) == 2, "the step that succeeded and the one that failed"
@@ -185,7 +185,7 @@ def test_a_cluster_that_ended_by_itself(history: Operator) -> None:
     symptom = "the cluster … is TERMINATED"
     code, printed = history.said["after its end"]
     assert code == 21
-    assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply makes a new one\.", printed)
+    assert re.search(r"the cluster j-\w+ is TERMINATED \(.+\)\. Fix: make apply creates a new one\.", printed)
     printed = said(history, symptom, "make status")
     assert "TERMINATED: Terminated by user request" in printed
     assert "the embedded AWS bills nothing" in printed

@@ -50,8 +50,8 @@ ROWS = (
     make_cause(
         "no-executors",
         meaning="the run waited for executors, and none came",
-        fix="run the step again: it goes on where it stopped. None again: on demand instead of Spot, or more types and "
-        "zones (task, zones in infra/env/<env>.cluster.tfvars)",
+        fix="run the step again: it continues where it stopped. None again: on demand instead of Spot, or more types "
+        "and zones (task, zones in infra/env/<env>.cluster.tfvars)",
         job=("executors",),
     ),
 )
@@ -74,7 +74,7 @@ WAITING = make_cause(
 CANCELLED = make_cause(
     "cancelled",
     meaning="the step was cancelled, or its cluster was ended while it was open{by}",
-    fix="make apply where the cluster has ended, then submit it again: it goes on where it stopped",
+    fix="make apply where the cluster has ended, then submit it again: it continues where it stopped",
     command="make status, then make run-step",
 )
 ENDED = make_cause(
@@ -94,7 +94,7 @@ STEP_FAILED = make_cause(
 EMR_INTERNAL = make_cause(
     "emr-internal",
     meaning="EMR says that the fault is its own, and no more",
-    fix="make apply again, some minutes later; the same again: other zones, then AWS's support with the cluster's id",
+    fix="make apply again, a few minutes later; the same again: other zones, then AWS's support with the cluster's id",
     command="make destroy, then make apply",
     codes=("INTERNAL_ERROR",),
 )
@@ -108,12 +108,12 @@ NOT_VALID = make_cause(
 PYTHON = make_cause(
     "python-exception",
     meaning="Python raised {exception}",
-    fix="the traceback names the line; what is featurized is kept, so a repaired job goes on where this one stopped",
+    fix="the traceback names the line; what is featurized is kept, so a repaired job continues where this one stopped",
 )
 JVM = make_cause(
     "jvm-exception",
     meaning="Spark's JVM raised {exception}",
-    fix="its message says what it could not do; what is featurized is kept, so a repaired job goes on where this one "
+    fix="its message says what it could not do; what is featurized is kept, so a repaired job continues where this one "
     "stopped",
 )
 UNKNOWN = make_cause(

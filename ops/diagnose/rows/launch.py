@@ -274,7 +274,7 @@ ROWS = (
         # Throttled from Amazon EC2 while launching cluster     RequestLimitExceeded
         r"Throttled from Amazon EC2|throttling from Amazon EC2|RequestLimitExceeded|ThrottlingException|Rate exceeded",
         meaning="EC2 refused the launch because it was asked too often",
-        fix="wait some minutes, then make apply again",
+        fix="wait a few minutes, then make apply again",
         command=AGAIN,
     ),
     make_launch_cause(

@@ -9,8 +9,8 @@ LOST_SPOT = make_cause(
     # ExecutorLostFailure (…) Reason: Executor decommission: spot…
     r"Executor decommission.{0,40}[Ss]pot",
     meaning="EC2 took Spot nodes back{nodes}",
-    fix="run the step again: it goes on where it stopped. Taken back again, more types or on demand for the task fleet "
-    "(task in infra/env/<env>.cluster.tfvars)",
+    fix="run the step again: it continues where it stopped. Taken back again, more types or on demand for the task "
+    "fleet (task in infra/env/<env>.cluster.tfvars)",
     loud=True,
 )
 DISK_FULL = make_cause(
@@ -37,7 +37,7 @@ NODE_LOST = make_cause(
     # Executor decommission: …     Node … reported UNHEALTHY with details: …
     r"Executor decommission|reported UNHEALTHY",
     meaning="{whose} was lost, or left the cluster{nodes}",
-    fix="run the step again: it goes on where it stopped. Lost again: larger data volumes if its disk was full, or "
+    fix="run the step again: it continues where it stopped. Lost again: larger data volumes if its disk was full, or "
     "more types and zones",
     distinction="aws emr list-instances --cluster-id … says of each node its market, its end and why: Spot "
     "interruption, or a disk above 90%, no heartbeat, somebody's request",
@@ -72,12 +72,12 @@ LAUNCH = make_cause(
 PREEMPTED = make_cause(
     "preempted",
     meaning="YARN gave a container's place to another application",
-    fix="one step at a time (step_concurrency 1, the default), then run the step again: it goes on where it stopped",
+    fix="one step at a time (step_concurrency 1, the default), then run the step again: it continues where it stopped",
 )
 DRIVER_TERMINATED = make_cause(
     "driver-terminated",
     meaning="the driver was told to end from outside (143, SIGTERM), and its log says nothing of memory",
-    fix="run the step again: it goes on where it stopped",
+    fix="run the step again: it continues where it stopped",
     distinction="who did it: make status (was the cluster or its node taken away?), yarn application -kill by a user, "
     "or an earlier attempt of the same step",
 )
@@ -102,7 +102,7 @@ SILENT = make_cause(
     r"(?:executor (?P<executor>\d+)\b[^\n]{0,200})?eartbeat timed out after (?P<after>\d+ ms)",
     r"with no recent heartbeats",
     meaning="the driver gave up an executor that sent no heartbeat any more{after}",
-    fix="run the step again: it goes on where it stopped. Silent again: more memory per vCPU for the nodes, or fewer "
+    fix="run the step again: it continues where it stopped. Silent again: more memory per vCPU for the nodes, or fewer "
     "of them on Spot; a longer spark.network.timeout only hides it",
     distinction="the executor's own log at that time: nothing at all (a long garbage collection, or a node that was "
     "frozen, swapped or overloaded), or errors of its heartbeater (the network)",
@@ -117,7 +117,7 @@ SHUFFLE_LOST = make_cause(
     # ERROR ShuffleBlockFetcherIterator: Failed to get block(s) from 10.0.25.120:33544
     r"Failed to get block\(s\) from",
     meaning="executors were lost with what they had computed for others (their shuffle files), and no log says why",
-    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    fix="run the step again: it continues where it stopped; if they are lost again, see them in make ui",
     weak=True,
     loud=True,
 )
@@ -132,7 +132,7 @@ EXECUTOR_LOST = make_cause(
     # Remote RPC client disassociated. Likely due to containers exceeding thresholds, or network issues.
     r"[Rr]emote R(?:PC|pc) client disassociated",
     meaning="executors were lost, and no log says why",
-    fix="run the step again: it goes on where it stopped; if they are lost again, see them in make ui",
+    fix="run the step again: it continues where it stopped; if they are lost again, see them in make ui",
     weak=True,
 )
 

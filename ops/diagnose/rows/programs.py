@@ -68,7 +68,7 @@ ROWS = (
         # due to Error launching appattempt_…. Got exception: java.net.NoRouteToHostException: …
         r"Error launching appattempt_\S{1,80} Got exception",
         meaning="the application's master was started, and YARN heard nothing from it in time",
-        fix="run the step again: it goes on where it stopped; again: its node is overloaded, or cannot reach the "
+        fix="run the step again: it continues where it stopped; again: its node is overloaded, or cannot reach the "
         "primary node (infra/modules/network/groups.tf)",
     ),
     make_cause(

@@ -95,7 +95,7 @@ ROWS = (
         r"HTTP status 301|Status Code: 301",
         # NoRegionError: You must specify a region.     Unable to load region from any of the providers in the chain
         r"NoRegionError|You must specify a region|Unable to (?:load|find a) region",
-        meaning="a bucket lies in another region{elsewhere}",
+        meaning="a bucket is in another region{elsewhere}",
         fix="take a bucket of the cluster's region, or set REGION= to the bucket's for make apply and make run-step",
     ),
     make_cause(
@@ -135,7 +135,7 @@ ROWS = (
         r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not exist|UnknownStoreException|"
         r"[Bb]ucket '?[\w.-]{3,63}'? does not exist",
         meaning="a bucket that was named does not exist",
-        fix="check its spelling in INPUT= and OUTPUT=; make status names ours",
+        fix="check its spelling in INPUT= and OUTPUT=; make status shows yours",
     ),
     make_cause(
         "bucket-name",
@@ -174,14 +174,14 @@ ROWS = (
         # Unable to execute HTTP request: Connection reset     Read timed out (SdkClientException)
         r"Unable to execute HTTP request: (?:Connection reset|Broken pipe|Read timed out|Remote host)",
         meaning="the store ended a connection in the middle of a transfer{where}",
-        fix="run the step again: it goes on where it stopped; each time at the same object: look at that object",
+        fix="run the step again: it continues where it stopped; each time at the same object: look at that object",
     ),
     make_cause(
         "s3-throttled",
         # AWS Error SLOW_DOWN during GetObject operation: Please reduce your request rate.     (… SlowDown; …
         r"SLOW_DOWN|SlowDown|reduce your request rate|AWSServiceThrottledException|Status Code: 503",
         meaning="S3 answered too often that it is asked too much",
-        fix="run the step again: it goes on where it stopped; fewer vCPUs ask less",
+        fix="run the step again: it continues where it stopped; fewer vCPUs ask less",
     ),
     make_cause(
         "service-throttled",
@@ -229,7 +229,7 @@ ROWS = (
         r"PATH_ALREADY_EXISTS|[Pp]ath (?P<uri>(?:s3|hdfs|file)\S{1,400}) already exists|FileAlreadyExistsException|"
         r"Output directory (?P<folder>\S{1,400}) already exists",
         meaning="there is something already where results should go{uri}",
-        fix="another OUTPUT=; our job goes on in its own folder, a plain write needs mode('overwrite')",
+        fix="another OUTPUT=; our job continues in its own folder, a plain write needs mode('overwrite')",
     ),
     make_cause(
         "data-unreadable",
