@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 from fruits.engines import BATCH
-from fruits.featurize import KEY_COLUMNS, FeaturizeTask, featurize_partition
+from fruits.featurize import KEY_COLUMNS, PLACES, FeaturizeTask, featurize_partition
 from fruits.guard import Guard
 from fruits.images import ImageError, decode
 from fruits.models import publish
@@ -44,8 +44,8 @@ Work = Callable[[Sequence[Path]], object]
 class InProcess:
     """Decodes as a guard does, in this process."""
 
-    def __init__(self, pixels: int = BATCH) -> None:
-        self.pixels = np.zeros((pixels, SIZE, SIZE, 3), np.uint8)
+    def __init__(self, places: int = PLACES) -> None:
+        self.pixels = np.zeros((places, SIZE, SIZE, 3), np.uint8)
 
     def decode(self, files: Sequence[bytes], first: int = 0) -> list[str | None]:
         """Decode files into `pixels`, and return the reasons as `Guard.decode` does."""
@@ -96,7 +96,7 @@ def measure(options: Options) -> BenchmarkResult:
     inside = InProcess()
     values: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
-    with pin_to_one_core(), Guard(SIZE, BATCH) as guard:
+    with pin_to_one_core(), Guard(SIZE, PLACES) as guard:
 
         def featurizing(decoder: Guard | InProcess) -> Work:
             def work(paths: Sequence[Path]) -> None:

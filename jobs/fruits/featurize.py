@@ -2,8 +2,8 @@
 
 A task has one core. While the network computes on it, threads wait for the store: many reads are in flight, so a slow
 store costs no time until it cannot deliver that many. Pictures are decoded by a child process (see `guard`), four at a
-time, straight into the memory that the network reads. Features go straight into the task's own Parquet file; only the
-file's name returns to the driver.
+time, straight into the memory that the network reads, while it computes the four before. Features go straight into the
+task's own Parquet file; only the file's name returns to the driver.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,8 @@ KEY_COLUMNS = {"path": "string", "label": "string", "size": "long", "mtime": "lo
 
 READS_IN_FLIGHT = 32
 BYTES_IN_FLIGHT = 64 << 20
+PLACES = 2 * engines.BATCH
+"""Of pictures: one call's are decoded while the network reads those of the call before."""
 BYTES_AT_ONCE = 32 << 20
 """Of files that are decoded in one exchange with the guard."""
 MAX_FILE = 256 << 20
@@ -257,61 +259,79 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
     """
     versions.require_same(task.expected)
     pa.set_cpu_count(1)
-    guard = guard_for(task.model.image_size, engines.BATCH)  # first: it starts while the network is compiled
+    guard = guard_for(task.model.image_size, PLACES)  # first: it starts while the network is compiled
     engine = load_engine(task.model, task.output)
     features, rejects = _Features(task), _Rejects(task)
     heartbeat = Heartbeat(task.output, f"{task.wave}.{uuid.uuid4().hex[:8]}", task.heartbeat)
     pixels = guard.pixels
-    pending: list[_Image] = []
-    undecoded: list[tuple[_Image, bytes]] = []
-
-    def compute() -> None:
-        pixels[len(pending) :] = 0
-        values = engine.embed(pixels)[: len(pending)]
-        finite = np.asarray(np.isfinite(values).all(axis=1))
-        if not finite.all():
-            for image in compress(pending, ~finite):
-                rejects.add(image, "features", "the network gives values that are not finite")
-        features.add(list(compress(pending, finite)), values[finite])
-        pending.clear()
-        heartbeat.beat(features.rows, rejects.rows)
-
-    def decode() -> None:
-        """Decode what was read into the places behind the pending ones, and close the gaps that rejects leave."""
-        first = len(pending)
-        reasons = guard.decode([data for _, data in undecoded], first)
-        for place, ((image, _), reason) in enumerate(zip(undecoded, reasons, strict=True), first):
-            if reason is not None:
-                rejects.add(image, "decode", reason[:300])
-                continue
-            if place != len(pending):
-                pixels[len(pending)] = pixels[place]
-            pending.append(image)
-        undecoded.clear()
+    rejected: list[tuple[_Image, str, str]] = []  # by the thread that decodes, between two calls of the network
 
     def select_small() -> Iterator[_Image]:
         for image in _list_images(batches):
             if image.size == NOT_EXPRESSIBLE:
-                rejects.add(image, "address", "its address cannot be expressed: an empty name, dots, or no UTF-8 in it")
+                reason = "its address cannot be expressed: an empty name, dots, or no UTF-8 in it"
+                rejected.append((image, "address", reason))
             elif image.size > MAX_FILE:
-                rejects.add(image, "decode", f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have")
+                reason = f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have"
+                rejected.append((image, "decode", reason))
             else:
                 yield image
 
-    for image, data in _read_patiently(task.source, select_small(), task.reads_in_flight):
-        if isinstance(data, Exception):
-            rejects.add(image, "read", f"cannot be read: {_read_first_line(data)}")
-            continue
-        undecoded.append((image, data))
-        is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
-        if is_full or len(pending) + len(undecoded) == engines.BATCH:
-            decode()
-        if len(pending) == engines.BATCH:
-            compute()
-    if undecoded:
-        decode()
-    if pending:
-        compute()
+    files = _read_patiently(task.source, select_small(), task.reads_in_flight)
+
+    def decode(undecoded: list[tuple[_Image, bytes]], first: int) -> list[_Image]:
+        """Decode files into the places from `first` on, close the gaps that rejects leave, and name the pictures."""
+        images: list[_Image] = []
+        reasons = guard.decode([data for _, data in undecoded], first)
+        for place, ((image, _), reason) in enumerate(zip(undecoded, reasons, strict=True), first):
+            if reason is not None:
+                rejected.append((image, "decode", reason[:300]))
+                continue
+            if place != first + len(images):
+                pixels[first + len(images)] = pixels[place]
+            images.append(image)
+        return images
+
+    def fill(first: int) -> list[_Image]:
+        """Read and decode, until one call's places from `first` on have pictures: whose these are; none at the end."""
+        images: list[_Image] = []
+        undecoded: list[tuple[_Image, bytes]] = []
+        for image, data in files:
+            if isinstance(data, Exception):
+                rejected.append((image, "read", f"cannot be read: {_read_first_line(data)}"))
+                continue
+            undecoded.append((image, data))
+            is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
+            if is_full or len(images) + len(undecoded) == engines.BATCH:
+                images += decode(undecoded, first + len(images))
+                undecoded.clear()
+            if len(images) == engines.BATCH:
+                break
+        images += decode(undecoded, first + len(images))
+        pixels[first + len(images) : first + engines.BATCH] = 0
+        return images
+
+    def compute(images: list[_Image], first: int) -> None:
+        values = engine.embed(pixels[first : first + engines.BATCH])[: len(images)]
+        finite = np.asarray(np.isfinite(values).all(axis=1))
+        if not finite.all():
+            for image in compress(images, ~finite):
+                rejects.add(image, "features", "the network gives values that are not finite")
+        features.add(list(compress(images, finite)), values[finite])
+        heartbeat.beat(features.rows, rejects.rows)
+
+    # task and child in turn would leave a core idle whenever the system wakes one of them on another task's core
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+        filling = pool.submit(fill, 0)
+        for first in cycle((0, engines.BATCH)):
+            images = filling.result()
+            for image, kind, reason in rejected:
+                rejects.add(image, kind, reason)
+            rejected.clear()
+            if not images:
+                break
+            filling = pool.submit(fill, engines.BATCH - first)
+            compute(images, first)
     features.flush()
     rejects.flush()
     yield part_rows({FEATURES: features.close(), REJECTS: rejects.close()})

@@ -372,14 +372,13 @@ class Reduction:
     def statement(self) -> str:
         """What the components explain, in one sentence."""
         share = f"{100 * self.reached:.2f}% of the variance"
+        components, explain = ("1 component", "explains") if self.k == 1 else (f"{self.k} components", "explain")
         if self.target is None:
-            return f"{self.k} components, as asked, explain {share}"
+            return f"{components}, as asked, {explain} {share}"
         if self.reached + 1e-12 < self.target:
-            return (
-                f"{100 * self.target:g}% of the variance cannot be reached: all {self.k} components that there are "
-                f"explain {share}"
-            )
-        return f"{self.k} components explain {share} ({100 * self.target:g}% asked)"
+            which = "the only component" if self.k == 1 else f"all {components}"
+            return f"{100 * self.target:g}% of the variance cannot be reached: {which} {explain} {share}"
+        return f"{components} {explain} {share} ({100 * self.target:g}% asked)"
 
     def scores(self, x: NDArray[np.floating]) -> Float:
         """Centred scores of rows, (n, d) to (n, k)."""

@@ -348,7 +348,10 @@ class Run:
 
     def _reduce(self, state: manifests.State) -> tuple[pca.Reduction, list[Part], bool]:
         if not state.rows:
-            raise ReductionError("no image could be featurized, so there is nothing to reduce. Fix: see the rejects.")
+            raise ReductionError(
+                "no image could be featurized, so there is nothing to reduce. Fix: replace the images (all are named, "
+                f"with the reason, in {self.output.location(REJECTS)}), and run it again."
+            )
         reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
 
         def publish_model(data: bytes) -> str:

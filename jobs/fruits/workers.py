@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fruits import engines
 from fruits.errors import FruitsError
+from fruits.featurize import PLACES
 from fruits.guard import guard_for
 from fruits.models import PublishedModel, load_engine
 from fruits.store import Store
@@ -21,7 +21,7 @@ SQL_WORKERS = "SPARK_SIMPLIFIED_TRACEBACK"
 
 def prepare_worker(model: PublishedModel, output: Store) -> None:
     """Start the process that decodes, and compile the network: what the first task of a worker does first."""
-    guard_for(model.image_size, engines.BATCH)
+    guard_for(model.image_size, PLACES)
     with suppress(FruitsError):  # the task meets it too, and says it
         load_engine(model, output)
 

@@ -142,7 +142,7 @@ def describe_run(summary: dict[str, Any], output: Store) -> Text:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
     else:
         seconds = summary["seconds"]["featurize"]
-        work = f"{computed:,} images featurized in {seconds:.1f} s"
+        work = f"{computed:,} {'image' if computed == 1 else 'images'} featurized in {seconds:.1f} s"
         if computed >= LEAST_FOR_A_RATE:
             work += f": {summary['images_per_second']:.0f} images/s"
         if earlier > 0:

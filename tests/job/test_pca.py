@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from fruits import pca
+from fruits import manifests, pca, pipeline
 from fruits.errors import ReductionError, StorageError
 from fruits.pca import Moments, Spectrum, fix_signs, reduce, solve
+from fruits.request import Request
 from fruits.store import Store
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -303,8 +304,15 @@ def test_one_image_has_no_variance_and_says_so() -> None:
     reduction = reduce(spectrum, target=0.9)
     assert reduction.k == 1
     assert reduction.statement == (
-        "90% of the variance cannot be reached: all 1 components that there are explain 0.00% of the variance"
+        "90% of the variance cannot be reached: the only component explains 0.00% of the variance"
     )
+    assert reduce(spectrum, k=1).statement == "1 component, as asked, explains 0.00% of the variance"
+
+
+def test_where_no_image_is_left_the_rejects_are_named(tmp_path: Path) -> None:
+    run = pipeline.Run(Request(input=str(tmp_path), output=str(tmp_path / "results")))
+    with pytest.raises(ReductionError, match=f"the reason, in {tmp_path}/results/rejects"):
+        run._reduce(manifests.State((), (), ()))
 
 
 def test_identical_images_have_no_variance_and_say_so() -> None:
@@ -325,8 +333,9 @@ def test_the_fewest_components_that_reach_the_target(target: float) -> None:
     assert reduction.reached + 1e-9 >= target
     if target < 1:
         assert reduction.k == PCA(target).fit(x).n_components_
+    components = "1 component explains" if reduction.k == 1 else f"{reduction.k} components explain"
     assert reduction.statement == (
-        f"{reduction.k} components explain {100 * reduction.reached:.2f}% of the variance ({100 * target:g}% asked)"
+        f"{components} {100 * reduction.reached:.2f}% of the variance ({100 * target:g}% asked)"
     )
 
 
