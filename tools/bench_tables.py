@@ -229,7 +229,7 @@ def paper() -> str:
     hours = Decimal(10**8) / rate / 3600
     return _wrap(
         f"Computing: {rate:.0f} images/s per vCPU (estimated from what one core does here): {hours:,.0f} vCPU-hours, "
-        f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET an image (pyarrow takes no size that "
+        f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET per image (pyarrow takes no size that "
         f"is known) are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs ask for the "
         f"{PROMISED:,} a second that S3 promises for each partition of a bucket's keys."
     )
