@@ -152,7 +152,7 @@ def test_the_shell_is_the_nodes_and_says_what_it_is(history: Operator) -> None:
     assert "Python 3.11" in printed
     code, printed = history.said["shell after its end"]
     assert code == 21
-    assert re.search(r"shell: the cluster j-\w+ is TERMINATED .*: its nodes are gone. Fix: make logs has", printed)
+    assert re.search(r"shell: the cluster j-\w+ is TERMINATED .*: its nodes are gone. Fix: make logs shows", printed)
 
 
 def test_sparks_pages_hold_the_steps_that_have_ended(history: Operator) -> None:
