@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import openvino
-from fruits.engines import require_bf16
-from fruits.errors import FruitsError
+from collections.abc import Sequence
 
 from benchmarks.results import BenchmarkResult, Check, Options, Series, collect, count_cores
-from benchmarks.whole import WholeRun, choose_sizes, make_request, run_all, run_request
+from benchmarks.whole import WholeRun, choose_sizes, run_all
+from ops.job.tuning import choose_precisions, read_capabilities
 
 FULL = 30_000
 METHOD = (
@@ -19,37 +16,23 @@ METHOD = (
 )
 
 
-def has_bf16() -> bool:
-    """Whether the job would compute in bf16 on this machine."""
-    try:
-        require_bf16(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-    except FruitsError:
-        return False
-    return True
-
-
-def run_bf16(images: int, options: Options) -> list[WholeRun]:
-    """Whole runs in bf16, as many as are repeated."""
-    runs = []
-    for repeat in range(options.repeats):
-        request, origin = make_request(images, options.scratch, f"bf16-{repeat}")
-        runs.append(run_request(replace(request, precision="bf16"), origin))
-        options.say(f"{repeat + 1}/{options.repeats}  {images:,} images in bf16: {runs[-1].seconds:.1f} s")
+def run_precisions(counts: Sequence[int], options: Options) -> dict[str, list[WholeRun]]:
+    """Whole runs by what they were over: each number of images, and the largest in bf16 where the processor has it."""
+    runs: dict[str, list[WholeRun]] = {}
+    for precision in choose_precisions(None, read_capabilities()):
+        ending = "" if precision == "f32" else f" in {precision}"
+        numbers = counts if precision == "f32" else counts[-1:]
+        done = run_all(numbers, options, lambda run: f"{run.seconds:.1f} s in {run.summary['precision']}", precision)
+        runs |= {f"{count:,} images{ending}": whole_runs for count, whole_runs in done.items()}
     return runs
 
 
 def measure(options: Options) -> BenchmarkResult:
     """Measure what a run takes besides featurizing: at most 10 s when tiny, 15% of its time when full, 20% in bf16."""
     counts = sorted(set(choose_sizes(options.images or FULL)))
-    runs = {
-        f"{count:,} images": whole_runs
-        for count, whole_runs in run_all(counts, options, lambda run: f"{run.seconds:.1f} s").items()
-    }
+    runs = run_precisions(counts, options)
     tiny, full = f"{counts[0]:,} images", f"{counts[-1]:,} images"
-    bounds = {full: 15}
-    if has_bf16():
-        runs[f"{full} in bf16"] = run_bf16(counts[-1], options)
-        bounds[f"{full} in bf16"] = 20
+    bounds = {name: bound for name, bound in ((full, 15), (f"{full} in bf16", 20)) if name in runs}
     series: dict[str, Series] = {}
     for name, whole_runs in runs.items():
         seconds = {

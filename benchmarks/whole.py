@@ -8,7 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def make_request(images: int, scratch: Path, name: str) -> tuple[Request, str]:
 
 
 @cache
-def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
+def run_whole(images: int, scratch: Path, repeat: int, precision: str = "f32") -> WholeRun:
     """Run the job over that many images; the same arguments give the same run again, not another one.
 
     Raises
@@ -103,7 +103,8 @@ def run_whole(images: int, scratch: Path, repeat: int) -> WholeRun:
     BenchmarkError
         When it fails.
     """
-    return run_request(*make_request(images, scratch, str(repeat)))
+    request, origin = make_request(images, scratch, f"{precision}-{repeat}")
+    return run_request(replace(request, precision=precision), origin)
 
 
 def run_request(request: Request, origin: str) -> WholeRun:
@@ -148,12 +149,14 @@ def run_request(request: Request, origin: str) -> WholeRun:
     return WholeRun(seconds, json.loads((place / "output" / "run.json").read_text()), peak, origin)
 
 
-def run_all(counts: Iterable[int], options: Options, describe: Callable[[WholeRun], str]) -> dict[int, list[WholeRun]]:
+def run_all(
+    counts: Iterable[int], options: Options, describe: Callable[[WholeRun], str], precision: str = "f32"
+) -> dict[int, list[WholeRun]]:
     """Whole runs by number of images: one of each, then one of each again, …"""
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):
         for count, done in runs.items():
-            done.append(run_whole(count, options.scratch, repeat))
+            done.append(run_whole(count, options.scratch, repeat, precision))
             options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {describe(done[-1])}")
     return runs
 

@@ -21,7 +21,7 @@ SLOWEST = 60.0
 
 
 class LostError(OperatorError):
-    """calls to AWS failed for so long that the wait ended; what was waited for goes on.
+    """Calls to AWS failed for so long that the wait ended; what was waited for goes on.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rivals
-from benchmarks.fixed import has_bf16
+from ops.job.tuning import choose_precisions, read_capabilities
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {
@@ -20,7 +20,7 @@ CHECKS = {
     "guard": 1,
     "latency": 1,
     "pca": 1,
-    "fixed": 2 + has_bf16(),
+    "fixed": 1 + len(choose_precisions(None, read_capabilities())),
     "memory": 3,
     "scale": 2,
     "rivals": 4,
