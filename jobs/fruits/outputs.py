@@ -1,4 +1,4 @@
-"""What lies below the output when a run is done, besides features and report."""
+"""The results of a run, besides features and report: scores as CSV, the model for Spark; and what is swept away."""
 
 from __future__ import annotations
 
@@ -99,78 +99,47 @@ def _escape_formulas(texts: pa.Array) -> pa.Array:
 
 
 def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -> None:
-    """`pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
+    """Write `pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
 
     Spark's transform does not centre: its scores differ from ours by one constant vector.
     """
-    from pyspark.ml.linalg import MatrixUDT, VectorUDT
-
     folder = output.child(SPARK_MODEL)
-    d, k = reduction.spectrum.mean.size, reduction.k
     metadata = {
         "class": "org.apache.spark.ml.feature.PCAModel",
         "timestamp": int(time.time() * 1000),
         "sparkVersion": spark_version,
         "uid": f"PCA_{uuid.uuid4().hex[:12]}",
-        "paramMap": {"inputCol": "features", "outputCol": "scores", "k": k},
+        "paramMap": {"inputCol": "features", "outputCol": "scores", "k": reduction.k},
         "defaultParamMap": {"outputCol": "scores"},
     }
-    integers = pa.list_(pa.field("element", pa.int32(), nullable=False))
-    doubles = pa.list_(pa.field("element", pa.float64(), nullable=False))
-    matrix_type = pa.struct(
-        [
-            pa.field("type", pa.int8(), nullable=False),
-            pa.field("numRows", pa.int32(), nullable=False),
-            pa.field("numCols", pa.int32(), nullable=False),
-            pa.field("colPtrs", integers),
-            pa.field("rowIndices", integers),
-            pa.field("values", doubles),
-            pa.field("isTransposed", pa.bool_(), nullable=False),
-        ]
-    )
-    vector_type = pa.struct(
-        [
-            pa.field("type", pa.int8(), nullable=False),
-            pa.field("size", pa.int32()),
-            pa.field("indices", integers),
-            pa.field("values", doubles),
-        ]
-    )
-    schema = pa.schema([pa.field("pc", matrix_type), pa.field("explainedVariance", vector_type)]).with_metadata(
-        {
-            "org.apache.spark.version": spark_version,
-            "org.apache.spark.sql.parquet.row.metadata": json.dumps(
-                {
-                    "type": "struct",
-                    "fields": [
-                        {"name": "pc", "type": MatrixUDT().jsonValue(), "nullable": True, "metadata": {}},
-                        {
-                            "name": "explainedVariance",
-                            "type": VectorUDT().jsonValue(),
-                            "nullable": True,
-                            "metadata": {},
-                        },
-                    ],
-                }
-            ),
-        }
-    )
-    row = {
-        "pc": {
-            "type": 1,  # dense
-            "numRows": d,
-            "numCols": k,
-            "colPtrs": None,
-            "rowIndices": None,
-            "values": reduction.components.reshape(-1),  # column-major (d, k) is row-major (k, d)
-            "isTransposed": False,
-        },
-        "explainedVariance": {"type": 1, "size": None, "indices": None, "values": reduction.spectrum.ratio[:k]},
-    }
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy")
+    pq.write_table(_tabulate_spark_model(reduction, spark_version), buffer, compression="snappy")
     folder.delete_all(entry.key for entry in folder.list(recursive=True) if entry.is_file)
     folder.write("metadata/part-00000", json.dumps(metadata).encode() + b"\n")
     folder.write("metadata/_SUCCESS", b"")
     folder.write("data/part-00000.snappy.parquet", buffer.getvalue())
     folder.write("data/_SUCCESS", b"")
+
+
+def _tabulate_spark_model(reduction: Reduction, spark_version: str) -> pa.Table:
+    """The one row of a PCAModel: its matrix of components and its vector of shares, in Spark's own types."""
+    from pyspark.ml.linalg import MatrixUDT, VectorUDT
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
+
+    columns = StructType().add("pc", MatrixUDT()).add("explainedVariance", VectorUDT())
+    schema = to_arrow_schema(columns).with_metadata(
+        {
+            "org.apache.spark.version": spark_version,
+            "org.apache.spark.sql.parquet.row.metadata": columns.json(),
+        }
+    )
+    matrix = {
+        "type": 1,  # dense
+        "numRows": reduction.spectrum.mean.size,
+        "numCols": reduction.k,
+        "values": reduction.components.reshape(-1),  # column-major (d, k) is row-major (k, d)
+        "isTransposed": False,
+    }
+    shares = {"type": 1, "values": reduction.spectrum.ratio[: reduction.k]}
+    return pa.Table.from_pylist([{"pc": matrix, "explainedVariance": shares}], schema=schema)
