@@ -56,7 +56,7 @@ def describe_rejects(kinds: Mapping[str, int]) -> str:
 def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) -> list[ClassCount]:
     """Count rows by class in the three tables, and compare the sums of their paths' hashes.
 
-    Only one row per class and table is shuffled: of a hundred million images not one path travels, unless something is
+    Only one row per class and table is shuffled: of a hundred million images not one path is, unless something is
     wrong.
 
     Raises
@@ -76,19 +76,24 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     rows = everything.groupBy("table", "label", "kind").agg(sf.count("*").alias("rows"), hashed).collect()
     counts: dict[str, Counter[str]] = {}
     kinds: dict[str, Counter[str]] = {}
-    hashes: dict[str, int] = {}
+    differences: Counter[str] = Counter()
     for row in rows:
         counts.setdefault(row["label"], Counter())[row["table"]] += int(row["rows"])
         if row["table"] == "rejects":
             kinds.setdefault(row["label"], Counter())[row["kind"]] += int(row["rows"])
-        sign = 1 if row["table"] == "images" else -1
-        hashes[row["label"]] = hashes.get(row["label"], 0) + sign * int(row["hash"])
+        differences[row["label"]] += int(row["hash"]) if row["table"] == "images" else -int(row["hash"])
     result = [
         ClassCount(label, c["images"], c["features"], c["rejects"], dict(kinds.get(label, {})))
         for label, c in sorted(counts.items())
     ]
-    wrong = [c for c in result if c.images != c.features + c.rejects]
-    if wrong or any(hashes.values()):
+    _require_sums(everything, result, sorted(label for label, difference in differences.items() if difference))
+    return result
+
+
+def _require_sums(everything: DataFrame, counts: list[ClassCount], changed: list[str]) -> None:
+    """Refuse classes whose rows do not add up, or whose images are others than those listed (`changed`)."""
+    wrong = [c for c in counts if c.images != c.features + c.rejects]
+    if wrong or changed:
         _require_once(everything)
     if wrong:
         first = wrong[0]
@@ -96,12 +101,11 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
             f"{len(wrong)} classes do not add up, first {first.label}: {first.images} images, but {first.features} "
             f"features and {first.rejects} rejects. Fix: were images changed while the job ran? Run it again."
         )
-    if changed := sorted(label for label, difference in hashes.items() if difference):
+    if changed:
         raise CheckError(
             f"{len(changed)} classes hold other images than were listed, first {changed[0]}. Fix: were images changed "
             "while the job ran? Run it again."
         )
-    return result
 
 
 def _require_once(everything: DataFrame) -> None:

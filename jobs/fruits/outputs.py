@@ -30,7 +30,7 @@ REPORT = "report.html"
 RUN = "run.json"
 CSV_MAX_ROWS = 1_000_000
 CSV_MAX_VALUES = 50_000_000
-"""About 600 MB and ten seconds of the driver, while all others wait."""
+"""About 600 MB, and ten seconds of the driver during which the cluster is idle."""
 
 
 def keep_only(store: Store, parts: Iterable[Part]) -> None:
@@ -41,12 +41,12 @@ def keep_only(store: Store, parts: Iterable[Part]) -> None:
 
 
 def sweep_temporary(output: Store, before: float) -> None:
-    """Delete what a killed process left of files that it was writing; only a disk has such.
+    """Delete the temporary files that a killed process left behind; only a local disk holds any.
 
     Parameters
     ----------
     before : float
-        Seconds since 1970; what is younger may still be written.
+        Seconds since 1970; a younger file may still be in use.
     """
     if not output.is_local:
         return
@@ -58,9 +58,9 @@ def sweep_temporary(output: Store, before: float) -> None:
 
 
 def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
-    """`pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
+    """Write `pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
 
-    A text that a spreadsheet would take for a formula stands behind an apostrophe; the Parquet files are exact.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it; the Parquet files are exact.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
 
 
 def _escape_formulas(texts: pa.Array) -> pa.Array:
-    """Texts that no spreadsheet executes: a leading ``= + - @``, tab or line end gets an apostrophe before it."""
+    """Put an apostrophe before a leading ``= + - @``, tab or line end: no spreadsheet then executes the text."""
     return pc.replace_substring_regex(texts, pattern=r"^(\s*[=+\-@\t\r\n])", replacement=r"'\1")
 
 
