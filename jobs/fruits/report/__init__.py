@@ -94,63 +94,76 @@ def compose(
     summary: dict[str, Any],
     rejects: list[dict[str, Any]],
 ) -> str:
-    """The page from what was chosen; reads the pictures."""
-    shown = chosen.shown
-    picture_paths = list(
-        dict.fromkeys([*shown.paths, *(path for pair in chosen.ends for end in pair for path in end.paths)])
-    )
-    picture_of = dict(zip(picture_paths, pictures.make_thumbnails(source, picture_paths), strict=True))
-    first_rejects = rejects[:MAX_REJECTS]
-    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
-    total_rejected = summary["images_rejected"]
-    examples: dict[str, str] = {}
-    for path, label in zip(shown.paths, shown.labels, strict=True):
-        if picture_of[path]:
-            examples.setdefault(label, picture_of[path])
-    largest = sorted(sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES], key=lambda c: c.label)
-    largest_class = max((c.images for c in counts), default=1)
-    reasons = Counter(str(row["reason"]) for row in rejects)
-    is_sampled = len(shown) < summary["images_ok"]
-    skip = len(source.uri) + 1
+    """Write the page about the chosen images; reads their pictures."""
+    shown, images = chosen.shown, summary["images_ok"]
+    picture_of = read_pictures(source, chosen)
     values = {
-        "title": f"{summary['images_ok']:,} fruit images in PCA space",
+        "title": f"{images:,} fruit images in PCA space",
         "run": summary,
         "has_rate": summary["images_featurized_now"] >= LEAST_FOR_A_RATE,
         "figures": list_figures(summary, counts),
-        "shown": describe_shown(
-            len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
-        ),
-        "sampled": is_sampled,
+        "shown": describe_shown(len(shown), images, len(set(shown.labels)), sum(c.features > 0 for c in counts)),
+        "sampled": len(shown) < images,
         "count": len(shown),
         "side": pictures.SIDE,
         "ends": [
-            {
-                "share": 100 * share,
-                "low": _make_strip(low, picture_of),
-                "high": _make_strip(high, picture_of),
-            }
+            {"share": 100 * share, "low": _make_strip(low, picture_of), "high": _make_strip(high, picture_of)}
             for share, (low, high) in zip(reduction.spectrum.ratio, chosen.ends, strict=False)
         ],
         "findings": findings.find_all(shown.scores, [shorten(label) for label in shown.labels]),
         "scree_text": describe_scree(reduction),
         "needed": [(f"{100 * share:g}%", page.format_number(k)) for share, k in count_components(reduction)],
-        "classes": [
-            {
-                "label": shorten(c.label),
-                "images": c.images,
-                "features": c.features,
-                "rejects": c.rejects,
-                "share": 100 * c.images / largest_class,
-                "picture": examples.get(c.label, ""),
-            }
-            for c in largest
-        ],
-        "classes_left": len(counts) - len(largest),
-        "classifier": render_classifier_section(chosen, counts, summary["images_ok"]),
+        "classes": list_classes(counts, shown, picture_of),
+        "classes_left": max(0, len(counts) - MAX_CLASSES),
+        "classifier": render_classifier_section(chosen, counts, images),
         "cost": page.render_paragraphs(
             ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
-        "rejected": total_rejected,
+        **describe_rejected(source, summary, rejects),
+        "phases": list_phases(summary["seconds"]),
+        "arguments": list_arguments(summary),
+        "versions": list_versions(summary),
+    }
+    reasons = count_reject_reasons(shown.labels, rejects)
+    return page.render(collect_figure_data(source, shown, picture_of, reduction) | {"rejects": reasons}, values)
+
+
+def read_pictures(source: Store, chosen: sample.ReportSample) -> dict[str, str]:
+    """Thumbnails of all images that the page shows, by path."""
+    ends = (end for pair in chosen.ends for end in pair)
+    paths = list(dict.fromkeys([*chosen.shown.paths, *(path for end in ends for path in end.paths)]))
+    return dict(zip(paths, pictures.make_thumbnails(source, paths), strict=True))
+
+
+def list_classes(
+    counts: Sequence[ClassCount], shown: sample.ShownImages, picture_of: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows of the table of classes, by name: the `MAX_CLASSES` largest, each with a picture where there is one."""
+    examples: dict[str, str] = {}
+    for path, label in zip(shown.paths, shown.labels, strict=True):
+        if picture_of[path]:
+            examples.setdefault(label, picture_of[path])
+    largest = sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES]
+    return [
+        {
+            "label": shorten(c.label),
+            "images": c.images,
+            "features": c.features,
+            "rejects": c.rejects,
+            "share": 100 * c.images / largest[0].images,
+            "picture": examples.get(c.label, ""),
+        }
+        for c in sorted(largest, key=lambda c: c.label)
+    ]
+
+
+def describe_rejected(source: Store, summary: Mapping[str, Any], rejects: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page says about images without features, and about files that were left out; reads their pictures."""
+    skip = len(source.uri) + 1
+    first_rejects = rejects[:MAX_REJECTS]
+    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
+    return {
+        "rejected": summary["images_rejected"],
         "rejected_kinds": describe_rejects(summary["rejected"]).partition(": ")[2],
         "left_out": shorten(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
         "rejects": [
@@ -163,16 +176,9 @@ def compose(
             }
             for row, picture in zip(first_rejects, reject_pictures, strict=True)
         ],
-        "reasons": reasons.most_common(20),
+        "reasons": Counter(str(row["reason"]) for row in rejects).most_common(20),
         "reasons_of": len(rejects),
-        "phases": list_phases(summary["seconds"]),
-        "arguments": list_arguments(summary),
-        "versions": list_versions(summary),
     }
-    data = collect_figure_data(source, shown, picture_of, reduction) | {
-        "rejects": count_reject_reasons(shown.labels, rejects)
-    }
-    return page.render(data, values)
 
 
 def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[ClassCount], images: int) -> Markup:
