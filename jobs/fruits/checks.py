@@ -1,4 +1,4 @@
-"""Does the result contradict its input? Counted again from the files, not taken from what the writers said."""
+"""Whether the result contradicts its input: counted again from the files, not taken from what the writers said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fruits.errors import CheckError
+from fruits.wording import format_count
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Images of one class: found, with features, rejected; and the rejected ones by their kind."""
+    """Images of one class: how many there are, have features, and were rejected; the rejected ones by kind, too."""
 
     label: str
     images: int
@@ -42,7 +43,7 @@ def count_kinds(counts: Iterable[ClassCount]) -> dict[str, int]:
 
 
 def describe_rejects(kinds: Mapping[str, int]) -> str:
-    """How many images were rejected, apart by kind; empty where none was.
+    """How many images were rejected, by kind; empty where none was.
 
     >>> describe_rejects({"decode": 30, "read": 1})
     '31 rejected: 30 cannot be decoded, 1 cannot be read (gone, or without the right to read)'
@@ -62,7 +63,7 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     Raises
     ------
     CheckError
-        When images ≠ features + rejects for a class, or a path stands in a table twice.
+        When images ≠ features + rejects for a class, or a path counts twice in a table.
     """
     from pyspark.sql import functions as sf
 
@@ -98,23 +99,24 @@ def _require_sums(everything: DataFrame, counts: list[ClassCount], changed: list
     if wrong:
         first = wrong[0]
         raise CheckError(
-            f"{len(wrong)} classes do not add up, first {first.label}: {first.images} images, but {first.features} "
-            f"features and {first.rejects} rejects. Fix: were images changed while the job ran? Run it again."
+            f"the counts of {format_count(len(wrong), 'class')} do not add up, first {first.label}: "
+            f"{format_count(first.images, 'image')}, but {format_count(first.features, 'feature')} and "
+            f"{format_count(first.rejects, 'reject')}. Fix: if images changed while the job ran, run it again."
         )
     if changed:
         raise CheckError(
-            f"{len(changed)} classes hold other images than were listed, first {changed[0]}. Fix: were images changed "
-            "while the job ran? Run it again."
+            f"the images of {format_count(len(changed), 'class')} are not those that were listed, first {changed[0]}. "
+            "Fix: if images changed while the job ran, run it again."
         )
 
 
 def _require_once(everything: DataFrame) -> None:
-    """Name what stands in a table twice."""
+    """Refuse a table in which an image counts twice."""
     from pyspark.sql import functions as sf
 
     twice = everything.groupBy("table", "label").agg((sf.count("*") - sf.countDistinct("path")).alias("extra"))
     for row in twice.where("extra > 0").orderBy("table", "label").limit(1).collect():
         raise CheckError(
-            f"{row['extra']} images of class {row['label']} stand in {row['table']} more than once. Fix: delete the "
-            "output's features and run again; please report it."
+            f"{format_count(row['extra'], 'image')} of class {row['label']} counted more than once in {row['table']}. "
+            "Fix: delete the output's features and run again; please report it."
         )

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fruits.wording import format_count
+
 Float = NDArray[np.float64]
 
 MAX_CLASSES = 3000
@@ -63,20 +65,15 @@ class Split:
         """How the classes were split, in one sentence."""
         ways = []
         if self.by_series:
-            ways.append(f"{_format_classes(self.by_series)} split by the series that the file names tell apart")
+            ways.append(f"{format_count(self.by_series, 'class')} split by the series that the file names tell apart")
         if self.by_halves:
             ways.append(
-                f"{_format_classes(self.by_halves)} cut in two by the order of the file names (where neighbouring "
-                f"files show "
-                "the same object, the true figure is lower)"
+                f"{format_count(self.by_halves, 'class')} cut in two by the order of the file names (where "
+                "neighbouring files show the same object, the true figure is lower)"
             )
         if self.left_out:
-            ways.append(f"{_format_classes(len(self.left_out))} with a single image left out")
+            ways.append(f"{format_count(len(self.left_out), 'class')} with a single image left out")
         return "; ".join(ways)
-
-
-def _format_classes(number: int) -> str:
-    return f"{number:,} class{'es' if number != 1 else ''}"
 
 
 def split(paths: Sequence[str], labels: Sequence[str]) -> Split:

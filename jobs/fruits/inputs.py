@@ -22,6 +22,7 @@ from pathlib import Path
 from fruits.errors import InputError, StorageError
 from fruits.formats import ENDINGS, ENDINGS_TEXT
 from fruits.store import Entry, Store
+from fruits.wording import format_count
 
 NOT_EXPRESSIBLE = -1
 """Stands for the size of an image that the store's layer has no address for."""
@@ -139,9 +140,12 @@ class LeftOut:
         kinds = self._ordered()
         listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:limit])
         others = sum(n for _, n in kinds[limit:])
-        are = "file is" if self.total == 1 else "files are"
+        verb = "is" if self.total == 1 else "are"
         others_text = f", {others:,} of other kinds" if others else ""
-        return f"{self.total:,} {are} left out: {listed}{others_text} (first: {to_text(self.first[kinds[0][0]])})"
+        return (
+            f"{format_count(self.total, 'file')} {verb} left out: {listed}{others_text} "
+            f"(first: {to_text(self.first[kinds[0][0]])})"
+        )
 
 
 def filter_images(entries: Iterable[Entry], left_out: LeftOut) -> Iterator[Entry]:

@@ -229,13 +229,9 @@ class Run:
         return summary
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:
-        """A k that cannot be, and features that nobody can hold, are refused before the work, not after it."""
-        limit = min(images, model.dimension)
-        if self.request.k is not None and self.request.k > limit:
-            raise ReductionError(
-                f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {limit}. Fix: K={limit} or less (--k {limit}), or VARIANCE= (--variance)."
-            )
+        """Refuse an impossible k, and more features than memory holds, before the work and not after it."""
+        if self.request.k is not None:
+            pca.require_components(self.request.k, images, model.dimension)
         Room.from_settings(self.spark.conf.get, self.slots).require(model.dimension)
 
     def _require_apart(self) -> None:

@@ -345,14 +345,18 @@ def test_rejects_are_counted_by_kind(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("features", "rejects", "sentence"),
     [
-        ("a1 a2", "", "1 classes do not add up, first b: 1 images, but 0 features and 0 rejects. Fix: were images "),
-        ("a1 a2 b1", "a2", "1 classes do not add up, first a: 2 images, but 2 features and 1 rejects."),
-        ("a1 a1 b1", "", "1 images of class a stand in features more than once. Fix: delete the output's features"),
-        ("a1 a2 b1 c9", "", "1 classes do not add up, first c: 0 images, but 1 features and 0 rejects."),
+        (
+            "a1 a2",
+            "",
+            "the counts of 1 class do not add up, first b: 1 image, but 0 features and 0 rejects. Fix: if images",
+        ),
+        ("a1 a2 b1", "a2", "the counts of 1 class do not add up, first a: 2 images, but 2 features and 1 reject."),
+        ("a1 a1 b1", "", "1 image of class a counted more than once in features. Fix: delete the output's features"),
+        ("a1 a2 b1 c9", "", "the counts of 1 class do not add up, first c: 0 images, but 1 feature and 0 rejects."),
         (
             "a1 a9 b1",
             "",
-            "1 classes hold other images than were listed, first a. Fix: were images changed while the job",
+            "the images of 1 class are not those that were listed, first a. Fix: if images changed while the job",
         ),
     ],
 )

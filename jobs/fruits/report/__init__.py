@@ -28,6 +28,7 @@ from fruits.progress import LEAST_FOR_A_RATE
 from fruits.report import clusters, colours, findings, page, pictures, sample
 from fruits.report.page import shorten
 from fruits.store import Store
+from fruits.wording import format_count
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -98,7 +99,7 @@ def compose(
     shown, images = chosen.shown, summary["images_ok"]
     picture_of = read_pictures(source, chosen)
     values = {
-        "title": f"{images:,} fruit images in PCA space",
+        "title": f"{format_count(images, 'fruit image')} in PCA space",
         "run": summary,
         "has_rate": summary["images_featurized_now"] >= LEAST_FOR_A_RATE,
         "figures": list_figures(summary, counts),
@@ -238,7 +239,7 @@ def describe_shown(images_shown: int, images: int, classes_shown: int, classes: 
     '1,500 of 100,000 images, the same share of every class'
     """
     if images_shown == images:
-        return f"all {images:,} images"
+        return f"all {format_count(images, 'image')}" if images != 1 else "the only image"
     if classes_shown < classes:
         return f"{images_shown:,} of {images:,} images, one each of {classes_shown:,} of the {classes:,} classes"
     return f"{images_shown:,} of {images:,} images, the same share of every class"
@@ -256,7 +257,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
     return [
         (f"{summary['images_ok']:,}", "images with features"),
         (f"{summary['images_rejected']:,}", "rejected"),
-        (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
+        (f"{len(counts):,}", "class" if len(counts) == 1 else "classes"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
         (f"{100 * summary['explained_variance']:.1f}%", "of the variance"),
         speed,
