@@ -26,7 +26,7 @@ from fruits.guard import Guard, guard_for
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, load_engine
-from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, part_rows, read_share
+from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, read_share, tabulate_parts
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
 
@@ -339,7 +339,7 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
             heartbeat.beat(features.rows, rejects.rows)
     features.flush()
     rejects.flush()
-    yield part_rows({FEATURES: features.close(), REJECTS: rejects.close()})
+    yield tabulate_parts({FEATURES: features.close(), REJECTS: rejects.close()})
 
 
 def _add_finite(

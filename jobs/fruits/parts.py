@@ -129,7 +129,7 @@ class PartWriter:
         return explain_error(error, f"cannot write {self._store.location(self._name)}")
 
 
-def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
+def tabulate_parts(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
     """What a task returns: one row per file it wrote, by kind of table."""
     written = [(kind, part) for kind, part in parts.items() if part is not None]
     return pa.RecordBatch.from_arrays(

@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.errors import ReductionError, StorageError
-from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches
+from fruits.parts import PART_DDL, Part, PartWriter, map_parts, read_batches, tabulate_parts
 from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
 from fruits.wording import format_count
@@ -205,7 +205,7 @@ def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Stor
             moments = Moments(block.shape[1])
         moments.add(block)
     if moments is not None:
-        yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
+        yield tabulate_parts({"moments": Part(moments.write(scratch), moments.n)})
 
 
 def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
@@ -215,7 +215,7 @@ def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> M
     def merge(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         moments = Moments.load_total(scratch, names)
         if moments is not None:
-            yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
+            yield tabulate_parts({"moments": Part(moments.write(scratch), moments.n)})
 
     while len(parts) > MERGED_BY_ONE:
         tasks = -(-len(parts) // MERGED_BY_ONE)
@@ -485,7 +485,7 @@ def write_scores(
             writer.write(
                 pa.RecordBatch.from_arrays([batch.column("path"), batch.column("label"), column], schema=SCORES_SCHEMA)
             )
-        yield part_rows({"scores": writer.close()})
+        yield tabulate_parts({"scores": writer.close()})
 
     rows = map_parts(spark, parts, tasks, project, PART_DDL).collect()
     return [Part.from_row(row) for row in rows]
