@@ -29,6 +29,7 @@ from fruits.models import PublishedModel, load_engine
 from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, read_share, tabulate_parts
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
+from fruits.wording import read_first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -162,7 +163,7 @@ def _read_patiently(
             elif wait is None:
                 raise StorageError(
                     f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: "
-                    f"{_read_first_line(data)}. "
+                    f"{read_first_line(data)[:300]}. "
                     "Fix: check whether the credentials have expired, and run it again; what is done is kept."
                 )
             else:
@@ -171,10 +172,6 @@ def _read_patiently(
             return
         later = failed
         pause(wait or 0.0)
-
-
-def _read_first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 class _Table:
@@ -259,7 +256,7 @@ class _Decoder:
         undecoded: list[tuple[_Image, bytes]] = []
         for image, data in self._files:
             if isinstance(data, Exception):
-                self.rejected.append(_Reject(image, "read", f"cannot be read: {_read_first_line(data)}"))
+                self.rejected.append(_Reject(image, "read", f"cannot be read: {read_first_line(data)[:300]}"))
                 continue
             undecoded.append((image, data))
             is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE

@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""What sentences are made of: numbers with their nouns, and the first line of an error."""
 
 from __future__ import annotations
 
@@ -11,3 +11,12 @@ def format_count(number: int, noun: str) -> str:
     """
     plural = "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def read_first_line(error: BaseException) -> str:
+    r"""The first line of an error's message, or its name where there is no message.
+
+    >>> read_first_line(OSError("disk full\nat line 3")), read_first_line(ValueError())
+    ('disk full', 'ValueError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0]
