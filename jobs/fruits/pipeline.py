@@ -266,7 +266,7 @@ class Run:
             name = f"wave-{number:05d}"
             images = sum(part.rows for part in parts)
             turns = sizing.take_turns(images, self.slots, is_last=number == len(waves) - 1)
-            self.progress.wave_started(name)
+            self.progress.start_wave(name)
             task = FeaturizeTask(
                 source=self.source,
                 output=self.output,
@@ -278,7 +278,7 @@ class Run:
             self.lease.require()
             manifests.write(self.output, model, parts_written[FEATURES], parts_written[REJECTS])
             rejects = sum(part.rows for part in parts_written[REJECTS])
-            self.progress.wave_done(name, sum(part.rows for part in parts_written[FEATURES]), rejects)
+            self.progress.end_wave(name, sum(part.rows for part in parts_written[FEATURES]), rejects)
             return rejects
 
         with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
