@@ -91,7 +91,7 @@ def featurize_with(decoder: Guard | InProcess, task: FeaturizeTask) -> Work:
     def featurize(paths: Sequence[Path]) -> None:
         rows = [(str(path), path.parent.name, path.stat().st_size, 0) for path in paths]
         batch = pa.RecordBatch.from_pylist([dict(zip(KEY_COLUMNS, row, strict=True)) for row in rows])
-        with mock.patch("fruits.featurize.guard_for", return_value=decoder):
+        with mock.patch("fruits.featurize.get_guard", return_value=decoder):
             list(featurize_partition([batch], task))
 
     return featurize

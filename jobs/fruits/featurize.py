@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from fruits import engines, versions
 from fruits.errors import StorageError
-from fruits.guard import Guard, guard_for
+from fruits.guard import Guard, get_guard
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, load_engine
@@ -315,7 +315,7 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
     """
     versions.require_same(task.expected)
     pa.set_cpu_count(1)
-    guard = guard_for(task.model.image_size, PLACES)  # first: it starts while the network is compiled
+    guard = get_guard(task.model.image_size, PLACES)  # first: it starts while the network is compiled
     engine = load_engine(task.model, task.output)
     features, rejects = _Features(task), _Rejects(task)
     heartbeat = Heartbeat(task.output, f"{task.wave}.{uuid.uuid4().hex[:8]}", task.heartbeat)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fruits.errors import FruitsError
 from fruits.featurize import PLACES
-from fruits.guard import guard_for
+from fruits.guard import get_guard
 from fruits.models import PublishedModel, load_engine
 from fruits.store import Store
 
@@ -21,7 +21,7 @@ SQL_WORKERS = "SPARK_SIMPLIFIED_TRACEBACK"
 
 def prepare_worker(model: PublishedModel, output: Store) -> None:
     """Start the process that decodes, and compile the network: what the first task of a worker does first."""
-    guard_for(model.image_size, PLACES)
+    get_guard(model.image_size, PLACES)
     with suppress(FruitsError):  # the task gets the same error, and reports it
         load_engine(model, output)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from fruits import guard as guard_module
-from fruits.guard import Guard, GuardError, guard_for, is_deadly
+from fruits.guard import Guard, GuardError, get_guard, is_deadly
 from fruits.images import decode
 from fruits.report import pictures
 from fruits.store import Store
@@ -148,11 +148,11 @@ def test_the_child_ends_when_its_parent_is_gone(guard: Guard) -> None:
 
 
 def test_one_guard_a_process_kept_from_task_to_task() -> None:
-    assert guard_for(SIZE, 4) is guard_for(SIZE, 4)
+    assert get_guard(SIZE, 4) is get_guard(SIZE, 4)
     reader, writer = os.pipe()
-    mine = id(guard_for(SIZE, 4))
+    mine = id(get_guard(SIZE, 4))
     if not (child := os.fork()):
-        os.write(writer, b"1" if id(guard_for(SIZE, 4)) != mine else b"0")
+        os.write(writer, b"1" if id(get_guard(SIZE, 4)) != mine else b"0")
         os._exit(0)
     os.waitpid(child, 0)
     os.close(writer)
