@@ -143,6 +143,8 @@ class Cloud:
     def provision(self) -> None:
         """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
         with self._resizing:
+            if self.cluster.ending is not None:
+                return  # `release` may have been here
             if self.cluster.subnet_id and self.cluster.zone is None:
                 self.cluster.zone = self._subnet()["AvailabilityZone"]
             for target in list(self.cluster.targets()):
@@ -250,7 +252,8 @@ class Cloud:
 
     def release(self, reason: str) -> None:
         """End every instance. The endpoint stays, as EMR's does."""
-        self.lose([i for i in self.cluster.instances if i.ended is None], reason)
+        with self._resizing:  # after a launch that was under way: its instances end too
+            self.lose([i for i in self.cluster.instances if i.ended is None], reason)
         with self.cluster.changed:
             for owner in [*self.cluster.fleets, *self.cluster.groups]:
                 owner["Status"] = owner["Status"] | {"State": "TERMINATED"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -353,16 +354,20 @@ class ClusterLife:
             for step in cluster.steps:
                 if step.state == "PENDING":
                     step.finish("CANCELLED", "Cancelled because the cluster is terminating")
-        self.runner.stop()
-        if self.hadoop is not None:
-            self.hadoop.stop()
-        for thread in self._steps:
-            thread.join()
-        if not self._server_ends:
-            self.runner.ship_node_logs()
-            self.shipper.close()
-            self.cloud.release(message)
+        for act in self._list_last_acts(message):
+            try:
+                act()
+            except Exception:  # nothing that goes wrong now may leave it TERMINATING, or its instances running
+                LOG.exception("the end of cluster %s", cluster.id)
         with cluster.changed:
             cluster.state, cluster.ended = state, now()
             cluster.changed.notify_all()
         self.node.remove()  # after the end is told: some 30,000 files
+
+    def _list_last_acts(self, message: str) -> list[Callable[[], object]]:
+        """What is done at the end, in this order; when the server ends, nothing that calls it."""
+        acts: list[Callable[[], object]] = [self.runner.stop, *([self.hadoop.stop] if self.hadoop else [])]
+        acts += [thread.join for thread in self._steps]
+        if not self._server_ends:
+            acts += [self.runner.ship_node_logs, self.shipper.close, lambda: self.cloud.release(message)]
+        return acts

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 LOG = logging.getLogger(__name__)
 SHORTEST_SECONDS = 0.5
@@ -91,5 +91,5 @@ class LogShipper:
         bucket, key = split_log_uri(f"{self._root}{name}.gz")
         try:
             self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(path.read_bytes(), mtime=0))
-        except ClientError as error:  # the bucket may be gone before the cluster's last words
+        except (BotoCoreError, ClientError) as error:  # a bucket that is gone, or one that cannot be
             LOG.warning("log %s was not written: %s", key, error)

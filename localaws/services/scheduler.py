@@ -74,6 +74,7 @@ class Clock(threading.Thread):
         self.account, self.settings, self.terminate = account, settings, terminate
         self.stopped = threading.Event()
         self._last: dict[tuple[str, float], datetime] = {}
+        self._broken: set[tuple[str, str]] = set()
 
     def run(self) -> None:
         """Look every half second."""
@@ -82,10 +83,19 @@ class Clock(threading.Thread):
             for region, backend in list(scheduler_backends[self.account].items()):
                 for group in list(backend.schedule_groups.values()):
                     for schedule in list(group.schedules.values()):
-                        key = (schedule.arn, schedule.creation_date)
-                        if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):
-                            self._last[key] = now
-                            self._fire(region, schedule)
+                        self._look(region, schedule, now)
+
+    def _look(self, region: str, schedule: Any, now: datetime) -> None:
+        """Run a schedule if it is due. One that cannot be run is logged once, and keeps no other from it."""
+        key = (schedule.arn, schedule.creation_date)
+        try:
+            if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):
+                self._last[key] = now
+                self._fire(region, schedule)
+        except Exception:  # moto takes every expression, time zone and input
+            if (schedule.arn, schedule.schedule_expression) not in self._broken:
+                self._broken.add((schedule.arn, schedule.schedule_expression))
+                LOG.exception("schedule %s cannot be run", schedule.name)
 
     def _fire(self, region: str, schedule: Any) -> None:
         target = schedule.target

@@ -165,11 +165,16 @@ class Execution:
         self.definition, self.role = check(machine.definition), machine.roleArn.rsplit("/", 1)[-1]
         self._client, self._account, self._region, self._rate = client, account, region, clock_rate
 
-    def go(self, input_data: Any) -> Any:
-        """Go from the first state to an end, and return the output; raises TaskFailedError."""
+    def go(self, input_data: Any, is_running: Callable[[], bool]) -> Any:
+        """Go from the first state to an end, and return the output; None once it is not running any more.
+
+        Raises
+        ------
+        TaskFailedError
+        """
         variables: dict[str, Any] = {}
         name, data = self.definition["StartAt"], input_data
-        while True:
+        while is_running():
             state, now = self.definition["States"][name], datetime.now(UTC)
             states: dict[str, Any] = {
                 "input": data,
@@ -188,6 +193,7 @@ class Execution:
                 return output
             data = output
             name = state["Next"] if "Next" in state else self._choose(name, state, variables_known)
+        return None
 
     @staticmethod
     def _choose(name: str, state: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
@@ -238,26 +244,29 @@ class Workflows:
         self.account, self.settings, self.client = account, settings, client
 
     def run(self, execution: Any, machine: Any, region: str) -> None:
-        """Run an execution that moto has made, to its end."""
+        """Run an execution that moto has made, to its end, or until StopExecution aborts it."""
         try:
             run = Execution(machine, self.client, self.account, region, self.settings.clock_rate)
-            output = run.go(json.loads(execution.execution_input or "{}"))
-            execution.status, execution.output = "SUCCEEDED", json.dumps(output, default=str)
+            content = json.loads(execution.execution_input or "{}")
+            output = run.go(content, lambda: bool(execution.status == "RUNNING"))
+            result = {"status": "SUCCEEDED", "output": json.dumps(output, default=str)}
         except TaskFailedError as failed:
             LOG.warning("workflow %s failed: %s", machine.name, ": ".join(map(str, failed.args)))
-            execution.status, execution.error, execution.cause = "FAILED", failed.args[0], failed.args[1]
+            result = {"status": "FAILED", "error": failed.args[0], "cause": failed.args[1]}
         except Exception:
             LOG.exception("workflow %s", machine.name)
-            execution.status = "FAILED"
-        execution.stop_date = datetime.now(UTC)
+            result = {"status": "FAILED"}
+        if execution.status == "RUNNING":
+            vars(execution).update(result, stop_date=datetime.now(UTC))
 
 
 # ------------------------------------------------------------------------------------------- in moto
 
 
 def _start_execution(original: Any, self: Any, region_name: str, *args: Any, **kwargs: Any) -> Any:
+    before = list(self.executions)
     execution = original(self, region_name, *args, **kwargs)
-    if _workflows is not None:
+    if _workflows is not None and execution not in before:  # a call that is repeated names the same execution
         threading.Thread(target=_workflows.run, args=(execution, self, region_name), daemon=True).start()
     return execution
 
