@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ MAX_BOOTSTRAP_ACTIONS = 16
 STEPS_A_REQUEST = 256
 IDLE_RANGE = (60, 604_800)
 SPOT_TIMEOUT_RANGE = (5, 1440)
+LOG_URI = re.compile(r"s3[an]?://[^/]+(/.*)?")
 
 
 def check_idle_timeout(policy: dict[str, Any] | None) -> None:
@@ -58,6 +60,9 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     label = request.get("ReleaseLabel")
     if label not in releases:
         raise ValidationException(f"The supplied release label is invalid: {label}.")
+    uri = request.get("LogUri")
+    if uri and not LOG_URI.fullmatch(uri):
+        raise ValidationException(f"The log URI {uri} is not an address in S3, such as s3://bucket/logs/.")
     fleets, groups = instances.get("InstanceFleets", []), instances.get("InstanceGroups", [])
     if fleets and groups:
         raise ValidationException("Instance fleets and instance groups are mutually exclusive.")

@@ -151,6 +151,8 @@ class Runner:
         return f"On the master instance ({instance}), {problem}" if problem else None
 
     def _fetch(self, uri: str, target: Path) -> str | None:
+        if "://" not in uri:
+            return f"{uri} is not an address in S3"
         target.parent.mkdir(parents=True, exist_ok=True)
         session = boto3.session.Session(**self.node.fetch_keys().arguments())
         s3 = session.client("s3", endpoint_url=self.node.endpoint, region_name=self.node.region)
