@@ -62,7 +62,7 @@ def _stop(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _status(settings: Settings, options: argparse.Namespace) -> None:
-    record, clusters = server.status(settings.home)
+    record, clusters = server.find_server(settings.home)
     minutes = (time.time() - record.started) / 60
     print(f"embedded AWS at {record.endpoint}, process {record.pid}, since {minutes:.0f} min")
     for cluster in clusters:
@@ -72,8 +72,8 @@ def _status(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _env(settings: Settings, options: argparse.Namespace) -> None:
-    record, _ = server.status(settings.home)
-    for name, value in server.environment(record, os.environ.get("AWS_REGION") or DEFAULT_REGION).items():
+    record, _ = server.find_server(settings.home)
+    for name, value in server.make_client_environment(record, os.environ.get("AWS_REGION") or DEFAULT_REGION).items():
         print(f"export {name}={shlex.quote(value)}")
     print(f"unset {' '.join(server.CLEARED)}")
     # aws-cli 1 sends `aws emr` to the real service whatever AWS_ENDPOINT_URL says (its overridesslcommonname.py).
@@ -81,9 +81,9 @@ def _env(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _fault(settings: Settings, options: argparse.Namespace) -> None:
-    record, _ = server.status(settings.home)
+    record, _ = server.find_server(settings.home)
     server.set_fault(record.endpoint, record.keys, options.kind)
-    happens = f"{options.kind} from now on" if faults.known(options.kind) else "nothing goes wrong from now on"
+    happens = f"{options.kind} from now on" if faults.parse_fault(options.kind) else "nothing goes wrong from now on"
     print(f"{happens}; FAULT= takes {', '.join(faults.KINDS)}, or none")
 
 
@@ -96,7 +96,7 @@ def _fetch_yarn_jars(settings: Settings, options: argparse.Namespace) -> None:
     home = find_java_home()
     if home is None:
         raise JavaVersionError
-    total, fetched = jars.megabytes(pins), 0
+    total, fetched = jars.count_megabytes(pins), 0
 
     def advance(count: int) -> None:
         nonlocal fetched

@@ -21,7 +21,7 @@ class WrongShapeError(AssertionError):
 
 
 @cache
-def service_model(service: str) -> botocore.model.ServiceModel:
+def read_service_model(service: str) -> botocore.model.ServiceModel:
     """botocore's model of a service."""
     loader = botocore.loaders.create_loader()
     return botocore.model.ServiceModel(loader.load_service_model(service, "service-2"), service_name=service)
@@ -36,9 +36,9 @@ def prune(value: Any) -> Any:
     return value
 
 
-def check(service: str, operation: str, result: dict[str, Any]) -> None:
+def check_answer(service: str, operation: str, result: dict[str, Any]) -> None:
     """Raise WrongShapeError when ``result`` has members, types or enum values that the operation's output has not."""
-    shape = service_model(service).operation_model(operation).output_shape
+    shape = read_service_model(service).operation_model(operation).output_shape
     if shape is None:
         if result:
             raise WrongShapeError(f"{service}:{operation} answers nothing, not {sorted(result)}")
@@ -65,14 +65,14 @@ def _foreign_enums(value: Any, shape: Any, path: str) -> list[str]:
     return []
 
 
-def answer(response: BaseResponse, operation: str, result: dict[str, Any] | None = None) -> ActionResult:
+def make_answer(response: BaseResponse, operation: str, result: dict[str, Any] | None = None) -> ActionResult:
     """The checked answer of a moto response method."""
     pruned = prune(result or {})
-    check(str(response.service_name), operation, pruned)
+    check_answer(str(response.service_name), operation, pruned)
     return ActionResult(pruned)
 
 
-def request(response: BaseResponse) -> dict[str, Any]:
+def read_request(response: BaseResponse) -> dict[str, Any]:
     """The request of a JSON service as the client wrote it."""
     body: dict[str, Any] = json.loads(response.body or "{}")
     return body
@@ -83,7 +83,7 @@ def operation(name: str) -> Callable[[Method], Callable[[Any], ActionResult]]:
 
     def decorate(method: Method) -> Callable[[Any], ActionResult]:
         def respond(response: Any) -> ActionResult:
-            return answer(response, name, method(response, request(response)))
+            return make_answer(response, name, method(response, read_request(response)))
 
         respond.__name__ = camelcase_to_underscores(name)
         respond.operation = name  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ from localaws import keys, services, state
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.errors import LocalAwsError
-from localaws.faults import faulty_s3
+from localaws.faults import wrap_faults
 from localaws.guard import Wsgi, wrap_guard
 from localaws.keys import Keys
 from localaws.limits import wrap_limits
@@ -50,7 +50,7 @@ THREADS = 24
 MAX_BODY = 2**31
 
 
-def unhurried(application: Wsgi, seconds: float) -> Wsgi:
+def wrap_delay(application: Wsgi, seconds: float) -> Wsgi:
     """Answer changing calls a little later.
 
     Terraform's provider now and then fails with "decomposing response: … use of closed network connection" when a
@@ -91,7 +91,7 @@ def _describe_status(supervisor: Supervisor, token: str) -> dict[str, Any]:
             "steps": len(c.steps),
             "yarn": supervisor.describe_yarn(c),
         }
-        for c in supervisor.clusters()
+        for c in supervisor.list_clusters()
     ]
     return {"token": token, "clusters": clusters}
 
@@ -155,7 +155,7 @@ def serve(settings: Settings, token: str) -> None:
     for name, method in pages.items():
         moto_api_urls.url_paths[f"{{0}}/moto-api/localaws/{name}"] = _steer(method)
     moto_application = DomainDispatcherApplication(create_backend_app)
-    application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
+    application = wrap_faults(wrap_delay(moto_application, settings.api_delay_seconds), settings)
     if settings.record:
         from localaws.recording import wrap_recording  # it reads AWS's reference, which only the tests install
 
@@ -172,15 +172,17 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
-    workflows.run_by(Workflows(ACCOUNT, settings, lambda name, region: supervisor.client(name, region)))
+    workflows.set_workflows(Workflows(ACCOUNT, settings, supervisor.make_client))
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
     record = Record(os.getpid(), endpoint, token, time.time(), operator, yarn=settings.yarn)
-    state.write(settings.home, record)
+    state.write_record(settings.home, record)
     LOG.info("listening on %s", endpoint)
     while not stopped.wait(1.0):
-        if state.read(settings.home) != record:  # the folder was removed: nobody could find this process any more
+        if (
+            state.read_record(settings.home) != record
+        ):  # the folder was removed: nobody could find this process any more
             LOG.warning("the state file is gone")
             break
     LOG.info("stopping")

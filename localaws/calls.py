@@ -35,7 +35,7 @@ class UnknownCallError(Exception):
 
 
 @dataclass(frozen=True)
-class Signed:
+class CredentialScope:
     """Who signed a request, and for what: the scope of a version 4 signature.
 
     Attributes
@@ -59,19 +59,19 @@ class Call:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_credential(authorization: str) -> Signed | None:
+def parse_credential(authorization: str) -> CredentialScope | None:
     """What an Authorization header says; None for anonymous and presigned requests.
 
     >>> parse_credential("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-3/s3/aws4_request, SignedHeaders=host")
-    Signed(key='AKIA', region='eu-west-3', service='s3')
+    CredentialScope(key='AKIA', region='eu-west-3', service='s3')
     >>> parse_credential("") is None
     True
     """
     match = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", authorization)
-    return Signed(match[1], match[2], match[3]) if match else None
+    return CredentialScope(match[1], match[2], match[3]) if match else None
 
 
-def read(environ: dict[str, Any]) -> Call:
+def parse_call(environ: dict[str, Any]) -> Call:
     """The operation that a signed request asks for; the request can be read again afterwards.
 
     Raises

@@ -39,13 +39,13 @@ from localaws.settings import Settings
 LOG = logging.getLogger(__name__)
 ON_YARN = ("driver-memory", "executor-heap", "worker-memory", "worker-killed", "master-lost", "disk-full")
 KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-slow", "s3-503", *ON_YARN)
-_IMPATIENT = {"spark.fruits.executors.wait": "20"}
-NO_WORKER_IS_SO_LARGE = {"spark.executor.cores": "1000", **_IMPATIENT}
+_SHORT_WAIT = {"spark.fruits.executors.wait": "20"}
+UNPLACEABLE_EXECUTORS = {"spark.executor.cores": "1000", **_SHORT_WAIT}
 """Why no worker of ``local-cluster`` takes an executor."""
 GROWING = str(Path(__file__).with_name("yarn") / "growing")
 """On a Python's path, it makes the Python grow."""
-SUBMITTED: dict[str, dict[str, str]] = {
-    "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_IMPATIENT},
+SUBMIT_CONF: dict[str, dict[str, str]] = {
+    "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_SHORT_WAIT},
     "driver-memory": {"spark.yarn.appMasterEnv.PYTHONPATH": GROWING},
     # the last of a JVM's options wins, and Spark lets no -Xmx through
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
@@ -60,10 +60,10 @@ FULL_DISKS = {
 }
 NONE = ("", "none")
 SLOW_SECONDS = 0.2
-ONE_IN = 7
+SLOW_DOWN_EVERY = 7
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 _DAEMON = "pyspark.daemon"
-STRIKES = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
+STEP_FAULTS = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
 """What is done to a step's processes or instances while it runs."""
 
 
@@ -87,10 +87,10 @@ class UnknownFaultError(LocalAwsError):
         self.kind = kind
 
 
-def known(kind: str) -> str:
+def parse_fault(kind: str) -> str:
     """The fault, or an empty string for none; raises UnknownFaultError.
 
-    >>> known("none"), known("s3-slow")
+    >>> parse_fault("none"), parse_fault("s3-slow")
     ('', 's3-slow')
     """
     if kind in NONE:
@@ -116,7 +116,7 @@ def is_object_call(environ: dict[str, Any]) -> bool:
     return signed_for_s3 and "/" in environ.get("PATH_INFO", "").strip("/")
 
 
-def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
+def wrap_faults(application: Wsgi, settings: Settings) -> Wsgi:
     """The application with the S3 faults that the settings ask for at the time of each call."""
     calls = itertools.count(1)
 
@@ -124,7 +124,7 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
         if settings.fault in ("s3-slow", "s3-503") and is_object_call(environ):
             if settings.fault == "s3-slow" and environ["REQUEST_METHOD"] == "GET":
                 time.sleep(SLOW_SECONDS)
-            elif settings.fault == "s3-503" and next(calls) % ONE_IN == 0:
+            elif settings.fault == "s3-503" and next(calls) % SLOW_DOWN_EVERY == 0:
                 sentence, method = "Please reduce your request rate.", environ["REQUEST_METHOD"]
                 return refuse("503 Slow Down", "SlowDown", sentence, "rest-xml", start_response, method=method)
         return application(environ, start_response)
@@ -133,7 +133,7 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
 
 
 @dataclass(frozen=True)
-class Victims:
+class StepProcesses:
     """Where a step's processes are found, and what else an accident takes.
 
     Attributes
@@ -151,27 +151,27 @@ class Victims:
 
     def find(self, word: str) -> list[psutil.Process]:
         """The processes with a word in their command line, the oldest first."""
-        return sorted((p for p in self.processes() if word in " ".join(command_of(p))), key=lambda p: p.pid)
+        return sorted((p for p in self.processes() if word in " ".join(read_command(p))), key=lambda p: p.pid)
 
-    def executors(self) -> list[psutil.Process]:
+    def find_executors(self) -> list[psutil.Process]:
         """The executors' JVMs."""
-        return [p for p in self.find(_EXECUTOR) if "java" in command_of(p)[0].rpartition("/")[2]]
+        return [p for p in self.find(_EXECUTOR) if "java" in read_command(p)[0].rpartition("/")[2]]
 
-    def busy_executors(self) -> list[psutil.Process]:
+    def find_busy_executors(self) -> list[psutil.Process]:
         """The executors' JVMs that have been given work: below them runs a daemon of PySpark's."""
 
         def is_daemon(process: psutil.Process) -> bool:
-            return _DAEMON in command_of(process)
+            return _DAEMON in read_command(process)
 
-        return [p for p in self.executors() if any(map(is_daemon, children_of(p.pid)))]
+        return [p for p in self.find_executors() if any(map(is_daemon, list_children(p.pid)))]
 
-    def workers(self) -> list[psutil.Process]:
+    def find_python_workers(self) -> list[psutil.Process]:
         """The Python workers: what a daemon of PySpark's has forked."""
         daemons = {p.pid for p in self.find(_DAEMON)}
-        return [p for p in self.find(_DAEMON) if parent_of(p) in daemons]
+        return [p for p in self.find(_DAEMON) if find_parent(p) in daemons]
 
 
-def children_of(pid: int) -> list[psutil.Process]:
+def list_children(pid: int) -> list[psutil.Process]:
     """The processes below one; none when it has ended."""
     try:
         return list(psutil.Process(pid).children(recursive=True))
@@ -179,7 +179,7 @@ def children_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def command_of(process: psutil.Process) -> list[str]:
+def read_command(process: psutil.Process) -> list[str]:
     """A process's command line; empty words when it has ended."""
     try:
         return [str(word) for word in process.cmdline()] or [""]
@@ -187,7 +187,7 @@ def command_of(process: psutil.Process) -> list[str]:
         return [""]
 
 
-def parent_of(process: psutil.Process) -> int:
+def find_parent(process: psutil.Process) -> int:
     """The id of a process's parent; 0 when it has ended."""
     try:
         return int(process.ppid())
@@ -195,17 +195,17 @@ def parent_of(process: psutil.Process) -> int:
         return 0
 
 
-class Saboteur:
+class FaultInjector:
     """Waits until a Spark step's executors work and does to the step what the fault says.
 
     Parameters
     ----------
-    kind : one of `STRIKES`
-    victims : whom it may strike
+    kind : one of `STEP_FAULTS`
+    processes : whom it may strike
     """
 
-    def __init__(self, kind: str, victims: Victims) -> None:
-        self.kind, self._victims = kind, victims
+    def __init__(self, kind: str, processes: StepProcesses) -> None:
+        self.kind, self._processes = kind, processes
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"fault-{kind}", daemon=True)
         self._thread.start()
@@ -217,30 +217,30 @@ class Saboteur:
 
     def _run(self) -> None:
         while not self._over.wait(0.2):
-            busy = self._victims.busy_executors()
-            if busy and self._strike(busy[0]):
+            busy = self._processes.find_busy_executors()
+            if busy and self._inflict(busy[0]):
                 return
 
-    def _strike(self, executor: psutil.Process) -> bool:
+    def _inflict(self, executor: psutil.Process) -> bool:
         """Strike; whether that was all."""
-        victims = self._victims
+        processes = self._processes
         match self.kind:
             case "worker-killed":
-                for worker in victims.workers():
+                for worker in processes.find_python_workers():
                     self._kill("the Python worker", worker)
                 return False  # Spark starts others, and they shall end too
             case "step-oom":
-                self._kill("the driver", victims.driver())
+                self._kill("the driver", processes.driver())
             case "master-lost":
                 LOG.info("fault master-lost: the driver's instance is taken away")
-                (victims.take_master or victims.take_spot)()
-            case "spot" if victims.take_master:
+                (processes.take_master or processes.take_spot)()
+            case "spot" if processes.take_master:
                 LOG.info("fault spot: the executor's Spot instance is taken away")
-                victims.take_spot()
+                processes.take_spot()
             case _:
                 self._kill("the executor", executor)
                 if self.kind == "spot":
-                    victims.take_spot()
+                    processes.take_spot()
         return True
 
     def _kill(self, label: str, process: psutil.Process | None) -> None:

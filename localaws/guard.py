@@ -41,7 +41,7 @@ CLOCK_SKEW = timedelta(minutes=15)
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-KeysOf = Callable[[str], Keys | None]
+FindKeys = Callable[[str], Keys | None]
 """The keys behind an access key, or None where the account has none of that name."""
 
 
@@ -150,7 +150,7 @@ def read_signature(headers: Mapping[str, str], query: str) -> Signature:
     return Signature(access_key, date, region, service, names, fields["Signature"], signed_at, seconds, token)
 
 
-class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
+class _RequestSigner(SigV4Auth):  # type: ignore[misc]  # botocore has no types
     """botocore's signer, over the headers that the client signed."""
 
     names: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
         return message
 
 
-class _S3(_OneService, S3SigV4Auth):  # type: ignore[misc]
+class _S3RequestSigner(_RequestSigner, S3SigV4Auth):  # type: ignore[misc]
     """The same for S3, which takes the path as it was sent."""
 
 
@@ -187,18 +187,18 @@ def compute_signature(
     if presigned and signed.service == "s3":
         request.headers["X-Amz-Content-SHA256"] = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
     request.context["timestamp"] = signed.time
-    kind = _S3 if signed.service == "s3" else _OneService
+    kind = _S3RequestSigner if signed.service == "s3" else _RequestSigner
     signer = kind(Credentials(keys.access_key, keys.secret_key), signed.service, signed.region)
     signer.names = signed.headers
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 def require_signature(
-    method: str, uri: str, headers: Mapping[str, str], body: Callable[[], bytes], keys_of: KeysOf, now: datetime
+    method: str, uri: str, headers: Mapping[str, str], body: Callable[[], bytes], find_keys: FindKeys, now: datetime
 ) -> Signature:
     """What the request says about its signature, which was found right; raises RefusedError where it is not."""
     signed = read_signature(headers, urlsplit(uri).query)
-    keys = keys_of(signed.access_key)
+    keys = find_keys(signed.access_key)
     if keys is None or "host" not in signed.headers:
         raise RefusedError("InvalidClientTokenId", f"the access key {signed.access_key} is not of this account. {FIX}")
     if not hmac.compare_digest((keys.session_token or "").encode(), (signed.token or "").encode()):
@@ -217,13 +217,13 @@ def require_signature(
 # ------------------------------------------------------------------------------------------- the layer
 
 
-def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
+def wrap_guard(application: Wsgi, port: int, find_keys: FindKeys, owner: str) -> Wsgi:
     """The application behind the three questions.
 
     Parameters
     ----------
     port : that the server listens on
-    keys_of : the account's keys
+    find_keys : the account's keys
     owner : the access key that alone may use ``/moto-api/``, which changes and shows the emulator itself
     """
 
@@ -233,7 +233,7 @@ def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsg
         try:
             require_local_program(headers, port)
             signed = require_signature(
-                environ["REQUEST_METHOD"], uri, headers, lambda: _read_body(environ), keys_of, datetime.now(UTC)
+                environ["REQUEST_METHOD"], uri, headers, lambda: _read_body(environ), find_keys, datetime.now(UTC)
             )
             if environ["PATH_INFO"].startswith("/moto-api") and signed.access_key != owner:
                 raise RefusedError("AccessDenied", "only the account's owner may steer the emulator")

@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.model import Shape
 
-from localaws.answers import service_model
-from localaws.calls import Call, UnknownCallError, read
+from localaws.answers import read_service_model
+from localaws.calls import Call, UnknownCallError, parse_call
 from localaws.guard import Wsgi, refuse
 from localaws.keys import SERVICE
 
@@ -33,7 +33,7 @@ _SIZES = {"CreateVpc": (16, 28), "CreateSubnet": (16, 28)}
 
 def find_problems(call: Call) -> list[str]:
     """What the service would refuse of a call's texts, each with its place."""
-    shape = service_model(call.service).operation_model(call.operation).input_shape
+    shape = read_service_model(call.service).operation_model(call.operation).input_shape
     if call.service == "s3" or shape is None:
         return []
     return list(_check_value(shape, call.parameters, (), call))
@@ -118,15 +118,15 @@ def wrap_limits(application: Wsgi) -> Wsgi:
         if "/s3/" in signed or SERVICE in signed or environ["PATH_INFO"].startswith("/moto-api"):
             return application(environ, start_response)
         try:
-            request = read(environ)
+            request = parse_call(environ)
         except UnknownCallError:
             return application(environ, start_response)  # for the service to say
-        if not (sentences := find_problems(request)):
+        if not (problems := find_problems(request)):
             return application(environ, start_response)
-        LOG.warning("%s of %s: %s", request.operation, request.service, "; ".join(sentences))
-        protocol = service_model(request.service).protocol
+        LOG.warning("%s of %s: %s", request.operation, request.service, "; ".join(problems))
+        protocol = read_service_model(request.service).protocol
         codes = {"ec2": "InvalidParameterValue", "query": "ValidationError"}
         code = codes.get(protocol, "ValidationException")
-        return refuse("400 Bad Request", code, "; ".join(sentences), protocol, start_response)
+        return refuse("400 Bad Request", code, "; ".join(problems), protocol, start_response)
 
     return call

@@ -21,14 +21,14 @@ def check_version() -> None:
         )
 
 
-def add(owner: Any, name: str, value: Any) -> None:
+def add_attribute(owner: Any, name: str, value: Any) -> None:
     """Give ``owner`` an attribute that moto lacks."""
     if hasattr(owner, name):
         raise MotoMovedError(f"moto now has {_label(owner)}.{name}: compare it with localaws and drop ours if it does")
     setattr(owner, name, value)
 
 
-def replace(owner: Any, name: str, value: Any) -> Any:
+def replace_attribute(owner: Any, name: str, value: Any) -> Any:
     """Replace an attribute that moto has; the original is returned."""
     original = getattr(owner, name, None)
     if original is None:
@@ -37,10 +37,10 @@ def replace(owner: Any, name: str, value: Any) -> Any:
     return original
 
 
-def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
+def wrap_method(owner: Any, name: str, function: Callable[..., Any]) -> None:
     """Put a function in the place of a method that moto has; it is given the original before the arguments."""
     is_static = isinstance(vars(owner).get(name), staticmethod)
-    original = replace(owner, name, None)
+    original = replace_attribute(owner, name, None)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return function(original, *args, **kwargs)
@@ -51,10 +51,10 @@ def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
 def add_operations(owner: Any, *operations: Callable[[Any], Any]) -> None:
     """Give a service operations that moto lacks (`answers.operation`)."""
     for operation in operations:
-        add(owner, operation.__name__, operation)
+        add_attribute(owner, operation.__name__, operation)
 
 
-def expect(owner: Any, *names: str) -> None:
+def require_attributes(owner: Any, *names: str) -> None:
     """Require attributes that are used as they are."""
     missing = [name for name in names if not hasattr(owner, name)]
     if missing:

@@ -45,7 +45,7 @@ class UnknownActionError(LookupError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class Decidable:
     """What a policy's condition keys can be about.
 
     Attributes
@@ -62,7 +62,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Kind(Decided):
+class Kind(Decidable):
     """A resource type, as one action is decided on it.
 
     Attributes
@@ -80,10 +80,10 @@ class Kind(Decided):
         """Whether an ARN, or a pattern of a policy, can mean a resource of this type."""
         return _can_match(self.template, arn)
 
-    def new(self, account: str, region: str) -> str:
+    def make_arn(self, account: str, region: str) -> str:
         """The ARN of one whose name is not known yet.
 
-        >>> find_action("ec2:DeleteVpc").kinds[0].new("123456789012", "eu-west-3")
+        >>> find_action("ec2:DeleteVpc").kinds[0].make_arn("123456789012", "eu-west-3")
         'arn:aws:ec2:eu-west-3:123456789012:vpc/*'
         """
         values = {"Partition": "aws", "Region": region, "Account": account}
@@ -91,18 +91,18 @@ class Kind(Decided):
 
 
 @dataclass(frozen=True)
-class Action(Decided):
+class Action(Decidable):
     """What an action is decided on.
 
     Attributes
     ----------
     kinds : resource types; none where a policy can only say "*"
-    looks : whether it changes nothing (AWS's access levels Read and List)
+    is_read_only : whether it changes nothing (AWS's access levels Read and List)
     """
 
     name: str
     kinds: tuple[Kind, ...]
-    looks: bool
+    is_read_only: bool
 
 
 @cache
@@ -118,8 +118,10 @@ def find_action(name: str) -> Action:
         raise UnknownActionError(name)
     details: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
     keys = _lower_keys(details["conditionKeys"])
-    looks = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
-    return Action(name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), looks, keys=keys)
+    is_read_only = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
+    return Action(
+        name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), is_read_only, keys=keys
+    )
 
 
 def _make_kind(service: str, details: Mapping[str, Any], of_action: frozenset[str]) -> Kind:

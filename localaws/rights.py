@@ -2,7 +2,7 @@
 
 Which resource types and condition keys an action is decided on is AWS's own reference (``reference``). What stands
 here is what no reference says: which action an operation is, where it is not of the same name, and where a request
-names the things that it is about. A service that is not written here is asked for on "*" where its action knows no
+names what it is about. A service that is not written here is asked for on "*" where its action knows no
 resource, and raises ``UnmappedCallError`` otherwise.
 """
 
@@ -35,14 +35,14 @@ class RequestedAction:
     Attributes
     ----------
     action : as policies write it
-    things : ARNs of what the request names
+    arns : ARNs of what the request names
     tags : those that the request gives to what it makes or tags, or takes away (then without values)
     specified : the same by resource type, where a request makes several
     context : other condition keys; those that AWS does not have for the action are left out
     """
 
     action: str
-    things: Sequence[str] = ()
+    arns: Sequence[str] = ()
     tags: Mapping[str, str] | None = None
     specified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
     """
     if call.service == "sts" and call.operation == "GetCallerIdentity":
         return []
-    described = _SERVICES.get(call.service, _request_look)
+    described = _SERVICES.get(call.service, _request_plain)
     try:
         return [need for requested in described(call, facts) for need in _decide_needs(requested, call, facts)]
     except reference.UnknownActionError as error:
@@ -76,22 +76,22 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
     if not action.kinds:
         yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
         return
-    pairs = [(kind, arn) for kind in action.kinds for arn in requested.things if kind.takes(arn)]
-    if not (pairs and action.looks):  # a look makes nothing: of its resource types one is enough
+    pairs = [(kind, arn) for kind in action.kinds for arn in requested.arns if kind.takes(arn)]
+    if not (pairs and action.is_read_only):  # a look makes nothing: of its resource types one is enough
         pairs = [(kind, arn) for kind in action.kinds for arn in _list_arns(requested, kind, call, facts)]
     if not pairs:
         raise UnmappedCallError(f"{requested.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
     for kind, arn in pairs:
         tags = requested.specified.get(kind.name, requested.tags)
-        context = {**common, **_resource_tags(facts.tags(_find_tag_key(arn))), **_request_tags(tags)}
+        context = {**common, **_resource_tags(facts.read_tags(_find_tag_key(arn))), **_request_tags(tags)}
         yield AccessRequest(action.name, arn, _keep_known(kind, context))
 
 
 def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: AccountFacts) -> list[str]:
     """What of this type the request names; what it makes, where it names none."""
-    arns = [arn for arn in requested.things if kind.takes(arn)]
+    arns = [arn for arn in requested.arns if kind.takes(arn)]
     makes = kind.required or kind.name in requested.specified
-    return arns or ([kind.new(facts.account, call.region)] if makes else [])
+    return arns or ([kind.make_arn(facts.account, call.region)] if makes else [])
 
 
 def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str,
 
 
 def _find_tag_key(arn: str) -> str:
-    """By what `AccountFacts.tags` finds it."""
+    """By what `AccountFacts.read_tags` finds it."""
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
@@ -220,7 +220,7 @@ def _request_emr(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     yield from _request_tagged(call, "elasticmapreduce", arns, {}, tagging="AddTags")
     if call.operation == "RunJobFlow":
         profile = str(parameters["JobFlowRole"]).rpartition("/")[2]
-        yield _request_pass(facts, facts.role_of_profile(profile), "ec2")
+        yield _request_pass(facts, facts.find_profile_role(profile), "ec2")
         yield _request_pass(facts, parameters["ServiceRole"], "elasticmapreduce")
 
 
@@ -234,7 +234,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     arns, context = [], {}
     if role:
         arns.append(f"{root}role{parameters.get('Path', '/')}{role}")
-        if boundary := parameters.get("PermissionsBoundary") or facts.boundary(str(role)):
+        if boundary := parameters.get("PermissionsBoundary") or facts.find_boundary(str(role)):
             context["iam:PermissionsBoundary"] = str(boundary)
     if profile:
         arns.append(f"{root}instance-profile/{profile}")
@@ -270,7 +270,7 @@ _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters, action = call.parameters, f"ec2:{call.operation}"
     prefix = f"arn:aws:ec2:{call.region}:{facts.account}:"
-    arns = [_make_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
+    arns = [_make_ec2_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
     specified = {s["ResourceType"]: _read_tags(s.get("Tags")) for s in parameters.get("TagSpecifications", ())}
     tags_given = _read_tags(parameters.get("Tags"))
     if call.operation == "DeleteTags":  # its tags are taken away, not given
@@ -298,9 +298,9 @@ def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
     if "GroupId" in parameters:
         ids = {resource_id for resource_id in ids if not resource_id.startswith("sg-")} | {str(parameters["GroupId"])}
     elif call.operation.startswith("RevokeSecurityGroup"):
-        ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
+        ids = {facts.find_rule_group(rule) for rule in ids if rule.startswith("sgr-")}
     if "AssociationId" in parameters:
-        ids |= set(facts.association(str(parameters["AssociationId"])))
+        ids |= set(facts.find_association(str(parameters["AssociationId"])))
     return ids
 
 
@@ -313,7 +313,7 @@ def _list_texts(value: Any) -> Iterator[str]:
             yield from _list_texts(inner)
 
 
-def _make_arn(prefix: str, resource_id: str) -> str:
+def _make_ec2_arn(prefix: str, resource_id: str) -> str:
     if resource_id.startswith("pl-"):  # AWS's own lists are of no account
         prefix = re.sub(r"\d{12}:$", "aws:", prefix)
     return f"{prefix}{_find_ec2_kind(resource_id)}/{resource_id}"
@@ -375,7 +375,7 @@ def _request_kms(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
         arns.append(f"{prefix}{parameters['AliasName']}")
     if call.operation == "DeleteAlias":
         # decided on the key as well, which the request does not name
-        arns.append(f"{prefix}key/{facts.key_of_alias(str(parameters['AliasName']))}")
+        arns.append(f"{prefix}key/{facts.find_alias_key(str(parameters['AliasName']))}")
     yield from _request_tagged(call, "kms", arns or [f"{prefix}key/{ANY}"], {})
 
 
@@ -392,7 +392,7 @@ def _request_sagemaker(call: Call, facts: AccountFacts) -> Iterator[RequestedAct
         arns = [f"{prefix}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
     else:
         arns = [f"{prefix}domain/{domain}"]
-    owner = facts.owner_of_space(str(domain), str(space)) if space else user
+    owner = facts.find_space_owner(str(domain), str(space)) if space else user
     context = {"sagemaker:TaggingAction": call.operation} if call.operation.startswith("Create") else {}
     if owner:
         context["sagemaker:OwnerUserProfileArn"] = f"{prefix}user-profile/{domain}/{owner}"
@@ -406,11 +406,11 @@ def _request_sagemaker(call: Call, facts: AccountFacts) -> Iterator[RequestedAct
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas", "stepfunctions": "states"}
 
 
-def _request_look(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
+def _request_plain(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     action = reference.find_action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
-    if action.kinds and not action.looks:
+    if action.kinds and not action.is_read_only:
         raise UnmappedCallError(f"{call.service}:{call.operation}")
-    yield RequestedAction(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
+    yield RequestedAction(action.name, [kind.make_arn(facts.account, call.region) for kind in action.kinds])
 
 
 _SERVICES: Mapping[str, Callable[[Call, AccountFacts], Iterator[RequestedAction]]] = {

@@ -48,7 +48,7 @@ _started: list[subprocess.Popen[bytes]] = []
 CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
-def environment(record: Record, region: str) -> dict[str, str]:
+def make_client_environment(record: Record, region: str) -> dict[str, str]:
     """What a client's environment must hold to reach the embedded AWS and nothing else, once ``CLEARED`` are gone.
 
     Parameters
@@ -67,7 +67,7 @@ def environment(record: Record, region: str) -> dict[str, str]:
     }
 
 
-def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
+def find_server(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
     """The live server of a home, and its clusters.
 
     Raises
@@ -75,7 +75,7 @@ def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, lis
     NotRunningError : there is none
     NotAnsweringError : there is one, and it did not answer within ``patience`` seconds
     """
-    record = state.read(home)
+    record = state.read_record(home)
     if record is not None:
         try:
             answer = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
@@ -83,22 +83,22 @@ def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, lis
                 return record, answer["clusters"]
         except (OSError, ValueError, http.client.HTTPException):
             pass  # nobody is there, or somebody else
-    if pids := processes(home):
+    if pids := list_processes(home):
         raise NotAnsweringError(pids)
-    raise NotRunningError(state.path(home))
+    raise NotRunningError(state.locate_record(home))
 
 
-def processes(home: Path) -> list[int]:
+def list_processes(home: Path) -> list[int]:
     """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
-    record = state.read(home)
+    record = state.read_record(home)
     of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
-    processes_found = []
+    pids = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         recorded = record is not None and record.pid == process.pid
         if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
-            processes_found.append(process.pid)
-    return processes_found
+            pids.append(process.pid)
+    return pids
 
 
 def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
@@ -109,7 +109,7 @@ def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
 def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
     """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError and NeedsYarnError."""
     try:
-        _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+        _ask(endpoint, keys, "fault", {"fault": faults.parse_fault(kind)})
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.BAD_REQUEST:
             raise faults.NeedsYarnError(kind) from None
@@ -143,7 +143,7 @@ def start(settings: Settings) -> Record:
     with (settings.home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
         try:
-            record = status(settings.home)[0]
+            record = find_server(settings.home)[0]
         except NotRunningError:
             if settings.yarn:
                 check_machine(settings.yarn_jars)
@@ -153,7 +153,7 @@ def start(settings: Settings) -> Record:
         return record
 
 
-def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+def make_server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """What the server's process is given: the settings, and of AWS's own variables only the region.
 
     A profile of the shell that is not configured, or an endpoint, would break boto3 inside the server.
@@ -169,7 +169,7 @@ def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
 def _spawn(settings: Settings) -> Record:
     log = settings.home / LOG_NAME
     token = secrets.token_hex(8)
-    env = server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
+    env = make_server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *SERVE, str(settings.home.resolve())],
@@ -183,9 +183,9 @@ def _spawn(settings: Settings) -> Record:
     _started.append(process)  # kept, or Python warns that it is still running, which is what it is for
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        record = state.read(settings.home)
+        record = state.read_record(settings.home)
         if record and record.token == token:
-            return status(settings.home)[0]
+            return find_server(settings.home)[0]
         time.sleep(0.05)
     if process.poll() is None:
         process.kill()
@@ -201,11 +201,11 @@ def _read_text(value: object) -> str:
 
 def stop(home: Path) -> bool:
     """Stop the server and wait for its end, also one that is frozen or lost its folder; whether there was one."""
-    pids = processes(home)
+    pids = list_processes(home)
     for pid in pids:
         if not any(_end(pid, number, seconds) for number, seconds in ENDINGS):
             raise DidNotStopError(pid)
-    state.path(home).unlink(missing_ok=True)
+    state.locate_record(home).unlink(missing_ok=True)
     shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # of a server that was killed with its reaper
     return bool(pids)
 

@@ -33,19 +33,19 @@ class Record:
     yarn: bool = False
 
 
-def path(home: Path) -> Path:
+def locate_record(home: Path) -> Path:
     """Where the state file is."""
     return home / FILE_NAME
 
 
-def write(home: Path, record: Record) -> None:
+def write_record(home: Path, record: Record) -> None:
     """Write the state file in one piece; nobody but its owner may read it."""
     make_home(home)
     partial = home / f"{FILE_NAME}.{record.pid}"
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600, exist_ok=False)
     partial.write_text(json.dumps(asdict(record)))
-    partial.replace(path(home))
+    partial.replace(locate_record(home))
 
 
 def make_home(home: Path) -> None:
@@ -54,10 +54,10 @@ def make_home(home: Path) -> None:
     home.chmod(0o700)
 
 
-def read(home: Path) -> Record | None:
+def read_record(home: Path) -> Record | None:
     """The last record, or None; whether the server lives is for the caller to ask."""
     try:
-        content = json.loads(path(home).read_text())
+        content = json.loads(locate_record(home).read_text())
         return Record(**{**content, "keys": Keys(**content["keys"])})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None

@@ -27,7 +27,7 @@ def list_waits(cluster: Cluster) -> dict[str, int]:
     """How many Spot instances fleets wait for, by the fleets' ids; none of what is given up."""
     return {
         target["fleet_id"]: lacking
-        for target in cluster.targets()
+        for target in cluster.list_targets()
         if target["market"] == "SPOT"
         and "fleet_id" in target
         and not cluster.spot_waits[target["fleet_id"]].is_given_up
@@ -64,13 +64,13 @@ def list_due(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> lis
     return [(f, action) for f, moment, action in _list_limits(cluster, waiting, clock_rate) if moment <= now()]
 
 
-def seconds_left(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> float | None:
+def compute_seconds_left(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> float | None:
     """Until the first of these fleets has waited long enough; None where nothing limits them."""
     moments = [moment for _, moment, _ in _list_limits(cluster, waiting, clock_rate)]
     return max(0.0, (min(moments) - now()).total_seconds()) if moments else None
 
 
-def fault_of_step(fault: str, cluster: Cluster) -> str:
+def find_step_fault(fault: str, cluster: Cluster) -> str:
     """The fault that a step meets: there is capacity where a fleet has taken machines on demand instead of Spot."""
     has_switched = any(wait.switched for wait in cluster.spot_waits.values())
     return "" if fault == "no-capacity" and has_switched else fault

@@ -31,15 +31,15 @@ class Application:
     primary: str
     master: str
 
-    def report_submission(self, now: datetime) -> str:
+    def format_submission(self, now: datetime) -> str:
         """From the submission to the master's registration."""
         return (
             f"{format_line(now, f'INFO Client: Submitting application {self.id} to ResourceManager')}"
             f"{format_line(now, f'INFO YarnClientImpl: Submitted application {self.id}')}"
-            f"{self._report(now, 'ACCEPTED', LAUNCHED)}{self._report(now, 'RUNNING', 'N/A', runs=True)}"
+            f"{self._format_report(now, 'ACCEPTED', LAUNCHED)}{self._format_report(now, 'RUNNING', 'N/A', runs=True)}"
         )
 
-    def report_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
+    def format_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
         """How it ended.
 
         Parameters
@@ -48,23 +48,27 @@ class Application:
         cancelled : the signal was YARN's, because a user wanted the application to end
         """
         if code == 0:
-            return self._report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
+            return self._format_report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
         if cancelled:
             diagnosis = f"Application {self.id} was killed by user hadoop at {self.primary}"
-            return self._report(now, "KILLED", diagnosis, "KILLED") + self._raised("is killed", 1315) + format_hook(now)
-        diagnosis = describe_exit(code) if code > 0 else self._killed(now, _SIGNAL - code)
-        report = self._report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
+            return (
+                self._format_report(now, "KILLED", diagnosis, "KILLED")
+                + self._format_exception("is killed", 1315)
+                + format_hook(now)
+            )
+        diagnosis = describe_exit(code) if code > 0 else self._describe_kill(now, _SIGNAL - code)
+        report = self._format_report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
         error = format_line(now, f"ERROR Client: Application diagnostics message: {diagnosis}")
-        return report + error + self._raised("finished with failed status", 1312) + format_hook(now)
+        return report + error + self._format_exception("finished with failed status", 1312) + format_hook(now)
 
-    def _raised(self, how: str, number: int) -> str:
+    def _format_exception(self, how: str, number: int) -> str:
         return (
             f'Exception in thread "main" org.apache.spark.SparkException: Application {self.id} {how}\n'
             f"\tat org.apache.spark.deploy.yarn.Client.run(Client.scala:{number})\n"
             "\tat org.apache.spark.deploy.yarn.YarnClusterApplication.start(Client.scala:1745)\n"
         )
 
-    def _report(
+    def _format_report(
         self, now: datetime, state: str, diagnosis: str, final: str = "UNDEFINED", *, runs: bool = False
     ) -> str:
         """A change of state: the line, and the block of details that follows it."""
@@ -83,7 +87,7 @@ class Application:
         report = format_line(now, f"INFO Client: Application report for {self.id} (state: {state})")
         return f"{report}{format_line(now, f'INFO Client: {block}')}"
 
-    def _killed(self, now: datetime, code: int) -> str:
+    def _describe_kill(self, now: datetime, code: int) -> str:
         attempt = self.id.replace("application", "appattempt") + "_000001"
         at = f"[{now:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "]"
         return (

@@ -24,7 +24,7 @@ from localaws.java import find_pyspark
 from localaws.processes import find_processes
 from localaws.settings import Settings
 from localaws.yarn import jars, plan
-from localaws.yarn.daemons import MARK, Yarn
+from localaws.yarn.daemons import MACHINE_VARIABLE, Yarn
 from localaws.yarn.plan import ClusterPlan, Machine
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ YARN_MB = {
     "2xlarge": {"m": 23424, "c": 11712, "r": 54272},
     "4xlarge": {"m": 54272, "c": 23424, "r": 116736},
 }
-GIB_A_VCPU = {"c": 2, "m": 4, "r": 8}
+GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
 # EMR leaves the node three quarters of an instance's memory, or a little less.
 SHARE_OF_MACHINE = 0.75
 SHARE_OF_INSTANCE = 0.7
@@ -71,46 +71,46 @@ def count_vcpus(instance_type: str) -> int:
     return 4 * int(match[1] or 1) if match else 2
 
 
-def yarn_memory(instance_type: str) -> int:
+def compute_yarn_mb(instance_type: str) -> int:
     """The memory (MB) that EMR gives YARN on an instance type: from AWS's table, by rule for what is not in it.
 
-    >>> yarn_memory("m5.xlarge"), yarn_memory("c7g.2xlarge"), yarn_memory("m5.8xlarge")
+    >>> compute_yarn_mb("m5.xlarge"), compute_yarn_mb("c7g.2xlarge"), compute_yarn_mb("m5.8xlarge")
     (11712, 11712, 91750)
     """
     family, _, size = instance_type.partition(".")
     known = YARN_MB.get(size, {}).get(family[:1])
     if known is not None:
         return known
-    return int(count_vcpus(instance_type) * GIB_A_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
+    return int(count_vcpus(instance_type) * GIB_PER_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
 
 
-def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] | None = None) -> int:
+def compute_node_mb(instance_type: str, factor: float, defaults: Mapping[str, str] | None = None) -> int:
     """The memory (MB) of an instance's NodeManager here: with room for a driver and an executor, where it has that.
 
     Parameters
     ----------
     defaults : the cluster's spark-defaults, which say how large these are
 
-    >>> node_memory("m5.xlarge", 1.0), node_memory("m5.xlarge", 0.5)
+    >>> compute_node_mb("m5.xlarge", 1.0), compute_node_mb("m5.xlarge", 0.5)
     (11712, 5856)
     >>> sizes = {"spark.driver.memory": "1g", "spark.driver.memoryOverhead": "4832", "spark.executor.memory": "2g",
     ...          "spark.executor.memoryOverhead": "3808"}
-    >>> node_memory("m5.xlarge", 0.1, sizes), node_memory("c5.xlarge", 0.1, sizes)
+    >>> compute_node_mb("m5.xlarge", 0.1, sizes), compute_node_mb("c5.xlarge", 0.1, sizes)
     (5344, 5344)
     """
-    whole, given = yarn_memory(instance_type), defaults or {}
+    whole, given = compute_yarn_mb(instance_type), defaults or {}
     pair = 0
     for side in ("driver", "executor"):
         names = [name for name in LEAST_MB if f".{side}." in name and name in given]
-        container = sum(in_mb(scale_setting(name, given[name], factor)) for name in names)
+        container = sum(parse_mb(scale_setting(name, given[name], factor)) for name in names)
         pair += -(-container // STEP_MB) * STEP_MB
     return min(whole, max(int(whole * factor), pair))
 
 
 def find_workers(instances: Iterable[Instance]) -> list[Instance]:
     """The instances that run containers: core and task nodes; on a cluster without any the primary itself."""
-    listed = list(instances)
-    return [instance for instance in listed if instance.role != "MASTER"] or listed
+    all_instances = list(instances)
+    return [instance for instance in all_instances if instance.role != "MASTER"] or all_instances
 
 
 def choose_representatives(instances: Iterable[Instance], most: int) -> list[Instance]:
@@ -134,10 +134,10 @@ def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
     return 1.0 if total <= share else int(100 * share / total) / 100
 
 
-def in_mb(size: str) -> int:
+def parse_mb(size: str) -> int:
     """Spark's way of writing memory in megabytes, which it is where no unit is given; 0 for what is no size.
 
-    >>> in_mb("2g"), in_mb("2560"), in_mb("2048 mb"), in_mb("lots")
+    >>> parse_mb("2g"), parse_mb("2560"), parse_mb("2048 mb"), parse_mb("lots")
     (2048, 2560, 2048, 0)
     """
     match = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
@@ -152,7 +152,7 @@ def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
     >>> scale_memory("2048m", 0.1, 600), scale_memory("500m", 0.1, 600)
     ('600m', '500m')
     """
-    size_mb = in_mb(size)
+    size_mb = parse_mb(size)
     if factor == 1 or not size_mb:
         return size
     return f"{min(size_mb, max(int(size_mb * factor), least_mb))}m"
@@ -170,9 +170,9 @@ def scale_setting(name: str, value: str, factor: float) -> str:
 # ------------------------------------------------------------------------------------------- configuration, pure
 
 
-def yarn_settings(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def read_yarn_site(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The cluster's yarn-site with EMR's one key of its own translated."""
-    site = spark.classification(configurations, "yarn-site")
+    site = spark.read_classification(configurations, "yarn-site")
     if AM_LABEL in site:
         site[APACHE_AM_LABEL] = site.pop(AM_LABEL)
     return site
@@ -180,7 +180,7 @@ def yarn_settings(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]
 
 def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the cluster's configuration turns node labels on."""
-    return spark.classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
+    return spark.read_classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class SparkFiles:
     factor: float = 1.0
 
 
-def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, str]:
+def make_spark_conf(wanted: Mapping[str, str], files: SparkFiles) -> dict[str, str]:
     """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
-    connector = ":".join(str(path) for path in place.connector)
-    conf = emr | {name: scale_setting(name, value, place.factor) for name, value in wanted.items()}
+    connector = ":".join(str(path) for path in files.connector)
+    conf = emr | {name: scale_setting(name, value, files.factor) for name, value in wanted.items()}
     conf |= {
         "spark.shuffle.service.enabled": "false",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -219,15 +219,15 @@ def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, st
         # closes Spark's own ports to this machine's other users; YARN hands the secret to the containers
         "spark.authenticate": "true",
         # on every node already: nothing is uploaded or localized
-        "spark.yarn.jars": f"local:{place.jars}/*",
-        "spark.yarn.stagingDir": place.staging.as_uri(),
+        "spark.yarn.jars": f"local:{files.jars}/*",
+        "spark.yarn.stagingDir": files.staging.as_uri(),
         "spark.driver.extraClassPath": connector,
         "spark.executor.extraClassPath": connector,
-        **spark.event_log(place.events),
+        **spark.make_event_log_conf(files.events),
     }
     # the third is of the application's master in client mode, where the driver runs elsewhere
     for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
-        options = f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        options = f"-Djdk.net.hosts.file={files.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         conf[f"spark.{name}"] = f"{conf.get(f'spark.{name}', '')} {options}".strip()
     for variable in ("yarn.appMasterEnv", "executorEnv"):
         # listens where the node's name leads, and nowhere else
@@ -236,15 +236,15 @@ def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, st
     return conf
 
 
-def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: SparkFiles) -> spark.SparkCommand:
+def make_spark_command(submit: spark.Submit, defaults: Mapping[str, str], files: SparkFiles) -> spark.SparkCommand:
     """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
     wanted = dict(defaults) | submit.conf
-    mode = submit.option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
+    mode = submit.find_option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
     args: list[str] = []
     for name, value in submit.options:
-        args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, place.factor)]
+        args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, files.factor)]
     words = [*args, *submit.flags, submit.application, *submit.arguments]
-    return spark.SparkCommand(words, spark_settings(wanted, place), {}, mode == "cluster")
+    return spark.SparkCommand(words, make_spark_conf(wanted, files), {}, mode == "cluster")
 
 
 def find_application(text: str) -> str | None:
@@ -297,36 +297,36 @@ class Hadoop:
     def _start(self) -> None:
         try:
             with self._changing:
-                self.yarn = self._make()
+                self.yarn = self._make_yarn()
                 if self._ended:
                     return
-                machines = [self._machine(instance) for instance in self._chosen()]
+                machines = [self._make_machine(instance) for instance in self._choose_instances()]
                 self.yarn.start(machines)
                 LOG.info("%s", self.describe())
         except Exception as error:
             LOG.exception("YARN of %s", self.cluster.id)
             self._problem = error
 
-    def _chosen(self) -> list[Instance]:
+    def _choose_instances(self) -> list[Instance]:
         return choose_representatives(self.cluster.instances, self.settings.yarn_nodes)
 
-    def _make(self) -> Yarn:
-        chosen = self._chosen()
+    def _make_yarn(self) -> Yarn:
+        chosen = self._choose_instances()
         self.factor = find_factor(
-            (yarn_memory(instance.instance_type) for instance in chosen), psutil.virtual_memory().total >> 20
+            (compute_yarn_mb(instance.instance_type) for instance in chosen), psutil.virtual_memory().total >> 20
         )
         configurations = self.cluster.request.get("Configurations", [])
-        environment = self.node.environment()
+        environment = self.node.make_environment()
         folder = self.node.root / "hadoop"
         cluster_plan = ClusterPlan(
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
             labels=LABELS if has_labels(configurations) else (),
-            site=yarn_settings(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
-            scheduler=self.cluster.properties("capacity-scheduler"),
-            core=self._core_site() | self.cluster.properties("core-site"),
-            passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MARK),
+            site=read_yarn_site(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
+            scheduler=self.cluster.read_properties("capacity-scheduler"),
+            core=self._make_core_site() | self.cluster.read_properties("core-site"),
+            passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MACHINE_VARIABLE),
         )
         pinned = [self.settings.yarn_jars / pin.name for pin in jars.read_own_pins()]
         return Yarn(
@@ -336,16 +336,18 @@ class Hadoop:
             environment=environment,
         )
 
-    def _core_site(self) -> dict[str, str]:
+    def _make_core_site(self) -> dict[str, str]:
         prefix = "spark.hadoop."
-        return {k.removeprefix(prefix): v for k, v in self.node.s3a().items() if k.startswith(prefix)}
+        return {k.removeprefix(prefix): v for k, v in self.node.make_s3a_conf().items() if k.startswith(prefix)}
 
-    def _machine(self, instance: Instance) -> Machine:
+    def _make_machine(self, instance: Instance) -> Machine:
         assert self.yarn is not None
         machine = Machine(
             name=instance.private_dns,
             address=f"{self.yarn.plan.network}.{next(self._numbers)}",
-            memory_mb=node_memory(instance.instance_type, self.factor, self.cluster.properties("spark-defaults")),
+            memory_mb=compute_node_mb(
+                instance.instance_type, self.factor, self.cluster.read_properties("spark-defaults")
+            ),
             vcores=count_vcpus(instance.instance_type),
             label=instance.market if self.yarn.plan.labels else "",
         )
@@ -370,23 +372,23 @@ class Hadoop:
         return f"YARN: {count} NodeManagers stand for {len(workers)} core and task instances, with {sizes}"
 
     # -- processes ----------------------------------------
-    def processes(self) -> list[psutil.Process]:
+    def list_processes(self) -> list[psutil.Process]:
         """Everything that runs for the cluster: daemons, containers, clients."""
         return list(find_processes(self.node.root))
 
-    def host_of(self, process: psutil.Process) -> str:
+    def find_host(self, process: psutil.Process) -> str:
         """The machine that a container's process runs on; empty for what is none."""
         if self.yarn is None:
             return ""
         try:
-            root = process.environ().get(MARK, "")
+            root = process.environ().get(MACHINE_VARIABLE, "")
         except psutil.Error:
             return ""
-        return next((m.name for m in self.yarn.machines if str(self.yarn.plan.root(m)) == root), "")
+        return next((m.name for m in self.yarn.machines if str(self.yarn.plan.locate_folder(m)) == root), "")
 
     # -- instances ----------------------------------------
     def follow(self, *, shut_down: bool = False) -> None:
-        """Lose the machines of instances that have ended, and add one for each instance that came in their place.
+        """Lose the machines of instances that have ended, and add one for each new instance.
 
         Parameters
         ----------
@@ -395,21 +397,21 @@ class Hadoop:
         if self.yarn is None:
             return
         with self._changing:
-            chosen = self._chosen()
+            chosen = self._choose_instances()
             for machine in list(self.yarn.machines):
                 if self._owners[machine.name].ended is not None:
                     self.yarn.lose(machine, shut_down=shut_down)
             served = {machine.name for machine in self.yarn.machines}
             for instance in chosen:
                 if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:
-                    self.yarn.add(self._machine(instance))
+                    self.yarn.add(self._make_machine(instance))
 
     # -- Spark ----------------------------------------
-    def place(self, events: Path) -> SparkFiles:
+    def list_spark_files(self, events: Path) -> SparkFiles:
         """What a spark-submit has to know of this machine."""
         assert self.yarn is not None
         home, folder = find_pyspark(), self.yarn.plan.folder
-        connector = self.node.s3a()["spark.driver.extraClassPath"].split(":")
+        connector = self.node.make_s3a_conf()["spark.driver.extraClassPath"].split(":")
         return SparkFiles(
             jars=home / "jars",
             libraries=tuple(sorted((home / "python" / "lib").glob("*.zip"))),
@@ -420,13 +422,13 @@ class Hadoop:
             factor=self.factor,
         )
 
-    def container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
+    def list_container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
         """``containers/…`` and the file, of an application."""
         if self.yarn is not None:
-            for key, path in self.yarn.container_logs(application):
+            for key, path in self.yarn.list_container_logs(application):
                 yield f"containers/{application}/{key}", path
 
-    def node_logs(self) -> Iterable[tuple[str, Path]]:
+    def list_node_logs(self) -> Iterable[tuple[str, Path]]:
         """``node/<instance>/applications/hadoop-yarn/…`` and the file, of every daemon that there was."""
         if self.yarn is None:
             return
@@ -440,16 +442,16 @@ class Hadoop:
             yield f"node/{ec2_id}/applications/hadoop-yarn/{path.name}", path
 
 
-def client_environment(place: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
+def make_submit_environment(files: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
     """What a spark-submit for this YARN needs in its environment."""
     return {
-        "SPARK_HOME": str(place.jars.parent),
+        "SPARK_HOME": str(files.jars.parent),
         "HADOOP_CONF_DIR": str(cluster_plan.conf),
         "HADOOP_USER_NAME": "hadoop",
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_HOSTNAME": cluster_plan.master_name,
-        "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in place.connector),
-        "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in place.libraries),
-        "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1",
-        MARK: str(cluster_plan.folder),
+        "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in files.connector),
+        "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in files.libraries),
+        "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={files.hosts} -XX:TieredStopAtLevel=1",
+        MACHINE_VARIABLE: str(cluster_plan.folder),
     }

@@ -12,11 +12,11 @@ import boto3
 
 from localaws import faults
 from localaws.emr import capacity
-from localaws.emr.cloud import Cloud
 from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster, Instance, Step, now
 from localaws.emr.node import Node
+from localaws.emr.provisioner import Provisioner
 from localaws.emr.runner import Runner
 from localaws.keys import Keys
 from localaws.settings import Settings
@@ -39,12 +39,12 @@ class Supervisor:
 
     def __init__(self, settings: Settings, endpoint: str, keys: Keys) -> None:
         self.settings, self.endpoint, self.keys = settings, endpoint, keys
-        settings.fault = faults.known(settings.fault)
+        settings.fault = faults.parse_fault(settings.fault)
         faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
-    def client(self, service: str, region: str) -> Any:
+    def make_client(self, service: str, region: str) -> Any:
         """A client of a service, as the embedded services call each other."""
         session = boto3.session.Session()  # boto3's default session is not made for threads
         return session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
@@ -56,21 +56,21 @@ class Supervisor:
             self._lives[cluster.id] = life
         life.thread.start()
 
-    def life(self, cluster: Cluster) -> ClusterLife | None:
+    def find_life(self, cluster: Cluster) -> ClusterLife | None:
         """The life of a cluster that this server has started."""
         with self._lock:
             return self._lives.get(cluster.id)
 
     def resize(self, cluster: Cluster) -> None:
         """Bring the instances to the fleets' targets."""
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         if life and cluster.is_live:
             life.fill()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
         """Cancel a step; whether it could still be cancelled."""
         with cluster.changed:
-            step = cluster.step(step_id)
+            step = cluster.find_step(step_id)
             if step is None or step.state not in ("PENDING", "RUNNING"):
                 return False
             if step.state == "PENDING":
@@ -78,15 +78,15 @@ class Supervisor:
             else:
                 step.state = "CANCEL_PENDING"
             cluster.changed.notify_all()
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         if step.state == "CANCEL_PENDING" and life:
             life.runner.interrupt(step_id, force=force)
         return True
 
     def set_fault(self, kind: str) -> None:
         """Inject a fault from now on, or none; raises UnknownFaultError and NeedsYarnError."""
-        faults.require_yarn(faults.known(kind), self.settings)
-        self.settings.fault = faults.known(kind)
+        faults.require_yarn(faults.parse_fault(kind), self.settings)
+        self.settings.fault = faults.parse_fault(kind)
         self._notify()
 
     def set_clock(self, rate: float) -> None:
@@ -95,18 +95,18 @@ class Supervisor:
         self._notify()
 
     def _notify(self) -> None:
-        for cluster in self.clusters():
+        for cluster in self.list_clusters():
             with cluster.changed:
                 cluster.changed.notify_all()
 
-    def clusters(self) -> list[Cluster]:
+    def list_clusters(self) -> list[Cluster]:
         """Every cluster that this server has started."""
         with self._lock:
             return [life.cluster for life in self._lives.values()]
 
     def describe_yarn(self, cluster: Cluster) -> str:
         """How many NodeManagers stand for a cluster's instances; empty without YARN."""
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         return life.hadoop.describe() if life and life.hadoop and cluster.is_live else ""
 
     def shutdown(self) -> None:
@@ -126,10 +126,12 @@ class ClusterLife:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
         settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys, settings)
-        self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
+        self.provisioner = Provisioner(cluster, supervisor.endpoint, supervisor.keys, settings)
+        self.shipper = LogShipper(
+            self.provisioner.make_client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds
+        )
         root = settings.clusters / cluster.id
-        self.node = Node(root, supervisor.endpoint, cluster.region, self.cloud.fetch_profile_keys)
+        self.node = Node(root, supervisor.endpoint, cluster.region, self.provisioner.fetch_profile_keys)
         self.hadoop = Hadoop(cluster, self.node, settings) if settings.yarn and settings.execute else None
         accidents = self.lose_spot, self.lose_master
         self.runner = Runner(cluster, self.node, self.shipper, settings, *accidents, self.hadoop)
@@ -164,7 +166,7 @@ class ClusterLife:
         """End instances and what runs there; their fleet brings others after a while."""
         if not instances:
             return
-        self.cloud.lose(instances, reason)
+        self.provisioner.lose(instances, reason)
         with self.cluster.changed:
             for wait in {i.fleet_id: self.cluster.spot_waits[i.fleet_id] for i in instances if i.fleet_id}.values():
                 wait.since, wait.is_first = now(), False
@@ -183,9 +185,9 @@ class ClusterLife:
             threading.Thread(target=self._await_capacity, name=f"spot-{self.cluster.id}", daemon=True).start()
 
     def _fill(self) -> None:
-        self.cloud.provision()
+        self.provisioner.provision()
         if self.cluster.ready is not None:
-            self.cloud.ready()
+            self.provisioner.mark_ready()
             self.follow()
 
     def _await_capacity(self) -> None:
@@ -193,12 +195,12 @@ class ClusterLife:
         cluster = self.cluster
         with self._awaits:
             while cluster.ending is None and (waiting := capacity.list_waits(cluster)):
-                if self._give_up_waiting(waiting) or self.cloud.has_spot:
+                if self._give_up_waiting(waiting) or self.provisioner.has_spot:
                     self._fill()
                     continue
                 with cluster.changed:
-                    if cluster.ending is None and not self.cloud.has_spot:
-                        cluster.changed.wait(capacity.seconds_left(cluster, waiting, self.settings.clock_rate))
+                    if cluster.ending is None and not self.provisioner.has_spot:
+                        cluster.changed.wait(capacity.compute_seconds_left(cluster, waiting, self.settings.clock_rate))
 
     def _give_up_waiting(self, waiting: dict[str, int]) -> bool:
         """Do what is due of fleets that have waited long enough; whether something was."""
@@ -240,14 +242,14 @@ class ClusterLife:
             cluster.changed.wait_for(lambda: cluster.ending is not None, self.settings.starting_seconds)
         if cluster.ending is not None:
             return
-        if problem := self.cloud.refusal():
+        if problem := self.provisioner.find_refusal():
             cluster.end("TERMINATED_WITH_ERRORS", "VALIDATION_ERROR", problem)
             return
-        self.cloud.manage_groups()
-        self.cloud.make_endpoint()
-        self.cloud.provision()
+        self.provisioner.manage_groups()
+        self.provisioner.make_endpoint()
+        self.provisioner.provision()
         self._await_capacity()
-        self._reaches_internet = self.cloud.reaches_internet()
+        self._reaches_internet = self.provisioner.reaches_internet()
 
     def _bootstrap(self) -> None:
         cluster = self.cluster
@@ -260,7 +262,7 @@ class ClusterLife:
             primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
             self.node.identify(cluster.id, primary)
             for number, action in enumerate(cluster.request.get("BootstrapActions", []), start=1):
-                problem = self.runner.bootstrap(number, action, primary)
+                problem = self.runner.run_bootstrap_action(number, action, primary)
                 if cluster.ending is not None:
                     return
                 if problem:
@@ -268,7 +270,7 @@ class ClusterLife:
                     return
         if self.hadoop is not None:
             self.hadoop.await_start()
-        self.cloud.ready()
+        self.provisioner.mark_ready()
         with cluster.changed:
             cluster.ready = now()
 
@@ -285,12 +287,12 @@ class ClusterLife:
                 else:
                     cluster.state = "WAITING"
                     cluster.idle_since = cluster.idle_since or now()
-                    if self._idle_seconds_left() <= 0:
+                    if self._compute_idle_seconds_left() <= 0:
                         cluster.end("TERMINATED", "ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy")
                         return
-                cluster.changed.wait(None if busy else min(self._idle_seconds_left(), 3600))
+                cluster.changed.wait(None if busy else min(self._compute_idle_seconds_left(), 3600))
 
-    def _idle_seconds_left(self) -> float:
+    def _compute_idle_seconds_left(self) -> float:
         policy, since = self.cluster.auto_termination, self.cluster.idle_since
         if policy is None or since is None or not self._reaches_internet:
             return float("inf")
@@ -307,12 +309,12 @@ class ClusterLife:
             thread = threading.Thread(target=self._run_step, args=(step,), name=step.id, daemon=True)
             self._steps.append(thread)
             thread.start()
-        return bool(cluster.open_steps())
+        return bool(cluster.list_open_steps())
 
     def _run_step(self, step: Step) -> None:
         cluster = self.cluster
         try:
-            code = self.runner.step(step) if self.settings.execute else 0
+            code = self.runner.run_step(step) if self.settings.execute else 0
         except Exception as error:
             LOG.exception("step %s", step.id)
             step.failure = {
@@ -369,5 +371,5 @@ class ClusterLife:
         acts: list[Callable[[], object]] = [self.runner.stop, *([self.hadoop.stop] if self.hadoop else [])]
         acts += [thread.join for thread in self._steps]
         if not self._server_ends:
-            acts += [self.runner.ship_node_logs, self.shipper.close, lambda: self.cloud.release(message)]
+            acts += [self.runner.ship_node_logs, self.shipper.close, lambda: self.provisioner.release(message)]
         return acts

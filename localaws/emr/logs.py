@@ -16,10 +16,10 @@ LOG = logging.getLogger(__name__)
 SHORTEST_SECONDS = 0.5
 
 
-def split_log_uri(uri: str) -> tuple[str, str]:
+def split_s3_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 URI.
 
-    >>> split_log_uri("s3://logs/emr/x.gz")
+    >>> split_s3_uri("s3://logs/emr/x.gz")
     ('logs', 'emr/x.gz')
     """
     bucket, _, key = uri.split("://", 1)[1].partition("/")
@@ -42,7 +42,7 @@ class LogShipper:
         self._root = f"{log_uri}{cluster_id}/" if log_uri else None
         self._pending: dict[tuple[Path, str], threading.Timer] = {}
 
-    def uri(self, key: str) -> str | None:
+    def locate(self, key: str) -> str | None:
         """Where a log will be."""
         return f"{self._root}{key}.gz" if self._root else None
 
@@ -88,7 +88,7 @@ class LogShipper:
     def _put(self, path: Path, name: str) -> None:
         if self._root is None or not path.exists():
             return
-        bucket, key = split_log_uri(f"{self._root}{name}.gz")
+        bucket, key = split_s3_uri(f"{self._root}{name}.gz")
         try:
             self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(path.read_bytes(), mtime=0))
         except (BotoCoreError, ClientError) as error:  # a bucket that is gone, or one that cannot be

@@ -28,10 +28,10 @@ def describe_status(state: str, reason: dict[str, Any] | None, **moments: dateti
     return {"State": state, "StateChangeReason": reason or {}, "Timeline": timeline}
 
 
-def new_id(prefix: str) -> str:
+def make_id(prefix: str) -> str:
     """An id of EMR's form.
 
-    >>> len(new_id("j")), new_id("s")[:2]
+    >>> len(make_id("j")), make_id("s")[:2]
     (15, 's-')
     """
     return f"{prefix}-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=13))  # noqa: S311
@@ -42,7 +42,7 @@ class Step:
     """One step: its configuration as submitted and its state."""
 
     config: dict[str, Any]
-    id: str = field(default_factory=lambda: new_id("s"))
+    id: str = field(default_factory=lambda: make_id("s"))
     state: str = "PENDING"
     reason: str | None = None
     failure: dict[str, str] | None = None
@@ -65,7 +65,7 @@ class Step:
         """End the step."""
         self.state, self.reason, self.ended = state, reason, now()
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The step in the API's shape."""
         jar = self.config["HadoopJarStep"]
         status = describe_status(
@@ -102,13 +102,13 @@ class Instance:
     role: str
     fleet_id: str | None = None
     group_id: str | None = None
-    id: str = field(default_factory=lambda: new_id("ci"))
+    id: str = field(default_factory=lambda: make_id("ci"))
     created: datetime = field(default_factory=now)
     ready: datetime | None = None
     ended: datetime | None = None
     reason: str | None = None
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The instance in the API's shape."""
         state = "TERMINATED" if self.ended else "RUNNING" if self.ready else "PROVISIONING"
         reason = {"Message": self.reason} if self.reason else None
@@ -156,7 +156,7 @@ class Cluster:
     """One cluster. Whoever reads or changes it holds ``changed`` (a condition), and notifies after a change."""
 
     def __init__(self, account: str, region: str, request: dict[str, Any]) -> None:
-        self.id = new_id("j")
+        self.id = make_id("j")
         self.account, self.region, self.request = account, region, request
         self.arn = f"arn:aws:elasticmapreduce:{region}:{account}:cluster/{self.id}"
         self.changed = threading.Condition(threading.RLock())
@@ -179,9 +179,9 @@ class Cluster:
         self._tags = {t["Key"]: t.get("Value", "") for t in request.get("Tags", [])}
         self.steps: list[Step] = [Step(s) for s in request.get("Steps", [])]
         self.instances: list[Instance] = []
-        self.fleets = [fleet(f) for f in instances.get("InstanceFleets", [])]
+        self.fleets = [make_fleet(f) for f in instances.get("InstanceFleets", [])]
         self.spot_waits: dict[str, SpotWait] = {f["Id"]: SpotWait(self.created, is_first=True) for f in self.fleets}
-        self.groups = [group(g) for g in instances.get("InstanceGroups", [])]
+        self.groups = [make_group(g) for g in instances.get("InstanceGroups", [])]
         self.subnet_ids: list[str] = instances.get("Ec2SubnetIds") or [
             s for s in [instances.get("Ec2SubnetId")] if s is not None
         ]
@@ -206,9 +206,9 @@ class Cluster:
         for key in keys:
             self._tags.pop(key, None)
 
-    def properties(self, *classification: str) -> dict[str, str]:
+    def read_properties(self, *classification: str) -> dict[str, str]:
         """What the cluster's configuration sets of a (nested) classification."""
-        return spark.classification(self.request.get("Configurations", []), *classification)
+        return spark.read_classification(self.request.get("Configurations", []), *classification)
 
     @property
     def tag_map(self) -> dict[str, str]:
@@ -236,15 +236,15 @@ class Cluster:
                     self.state = "TERMINATING"
                 self.changed.notify_all()
 
-    def step(self, step_id: str) -> Step | None:
+    def find_step(self, step_id: str) -> Step | None:
         """A step by its id."""
         return next((s for s in self.steps if s.id == step_id), None)
 
-    def open_steps(self) -> list[Step]:
+    def list_open_steps(self) -> list[Step]:
         """The steps that are pending or running."""
         return [s for s in self.steps if s.state in OPEN_STEPS]
 
-    def targets(self) -> Iterator[dict[str, Any]]:
+    def list_targets(self) -> Iterator[dict[str, Any]]:
         """What is to be launched: role, type, market and number of each kind of instance."""
         for f in self.fleets:
             specification = f["InstanceTypeSpecifications"][0]
@@ -269,13 +269,13 @@ class Cluster:
                 "group_id": g["Id"],
             }
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The cluster in DescribeCluster's shape."""
         request, instances = self.request, self.request.get("Instances", {})
         return {
             "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
             **{name: request[name] for name in _AS_REQUESTED if name in request},
-            **self.summary(),
+            **self.summarize(),
             "Ec2InstanceAttributes": {
                 "Ec2KeyName": instances.get("Ec2KeyName"),
                 "Ec2SubnetId": self.subnet_id,
@@ -305,7 +305,7 @@ class Cluster:
         reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
         return describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended)
 
-    def summary(self) -> dict[str, Any]:
+    def summarize(self) -> dict[str, Any]:
         """The cluster in ListClusters' shape."""
         return {
             "Id": self.id,
@@ -336,12 +336,12 @@ _SPECIFICATION = (
 )
 
 
-def fleet(config: dict[str, Any]) -> dict[str, Any]:
+def make_fleet(config: dict[str, Any]) -> dict[str, Any]:
     """An instance fleet in ListInstanceFleets' shape, from the configuration that asks for it."""
     names = ("Name", "InstanceFleetType", "LaunchSpecifications", "ResizeSpecifications")
     return {
         **{name: config.get(name) for name in names},
-        "Id": new_id("if"),
+        "Id": make_id("if"),
         "Status": describe_status("PROVISIONING", None, creation=now()),
         "TargetOnDemandCapacity": config.get("TargetOnDemandCapacity", 0),
         "TargetSpotCapacity": config.get("TargetSpotCapacity", 0),
@@ -354,10 +354,10 @@ def fleet(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def group(config: dict[str, Any]) -> dict[str, Any]:
+def make_group(config: dict[str, Any]) -> dict[str, Any]:
     """An instance group in ListInstanceGroups' shape, from the configuration that asks for it."""
     return {
-        "Id": new_id("ig"),
+        "Id": make_id("ig"),
         **{name: config.get(name) for name in ("Name", "BidPrice", "InstanceType")},
         "Market": config.get("Market", "ON_DEMAND"),
         "InstanceGroupType": config["InstanceRole"],

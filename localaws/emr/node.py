@@ -29,7 +29,7 @@ JARS = ("hadoop-aws-*.jar", "aws-java-sdk-bundle-*.jar")
 _PASSED_ON = ("LANG", "LC_ALL", "TZ", "TMPDIR", "HOSTNAME")
 
 
-class Job:
+class ProcessGroup:
     """A process group of a bootstrap action or step."""
 
     def __init__(self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]) -> None:
@@ -93,7 +93,7 @@ class Node:
         (info / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
         (info / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
 
-    def environment(self) -> dict[str, str]:
+    def make_environment(self) -> dict[str, str]:
         """What every process on the node sees."""
         java = find_java_home()
         return {
@@ -113,11 +113,11 @@ class Node:
             **self.fetch_keys().environment(),
         }
 
-    def below(self, value: str) -> str:
+    def localize_argument(self, value: str) -> str:
         """An argument of a bootstrap action, with an absolute path taken below the node's folder."""
         return f"{self.root}{value}" if value.startswith("/") else value
 
-    def here(self, value: str) -> str:
+    def localize_value(self, value: str) -> str:
         """A configuration value, with a path that exists on the node taken from the node's folder."""
         if value.startswith("/"):
             local = self.root / value.lstrip("/")
@@ -135,9 +135,9 @@ class Node:
                 (home / entry.name).symlink_to(entry)
         return home
 
-    def s3a(self) -> dict[str, str]:
+    def make_s3a_conf(self) -> dict[str, str]:
         """Spark configuration that makes ``s3://`` mean the embedded S3."""
-        jars = ":".join(str(p) for p in s3a_jars())
+        jars = ":".join(str(p) for p in find_s3a_jars())
         return {
             "spark.driver.extraClassPath": jars,
             "spark.executor.extraClassPath": jars,
@@ -153,7 +153,7 @@ class Node:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def s3a_jars() -> list[Path]:
+def find_s3a_jars() -> list[Path]:
     """The jars of S3A, from the package ``sagemaker-pyspark``."""
     spec = importlib.util.find_spec("sagemaker_pyspark")
     if spec is None or spec.origin is None:

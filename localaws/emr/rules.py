@@ -10,7 +10,7 @@ from moto.emr.exceptions import InvalidRequestException, ValidationException
 
 MAX_OPEN_STEPS = 256
 MAX_BOOTSTRAP_ACTIONS = 16
-STEPS_A_REQUEST = 256
+STEPS_PER_REQUEST = 256
 IDLE_RANGE = (60, 604_800)
 SPOT_TIMEOUT_RANGE = (5, 1440)
 LOG_URI = re.compile(r"s3[an]?://[^/]+(/.*)?")
@@ -33,7 +33,7 @@ def check_concurrency(level: int) -> None:
 
 def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps: int) -> None:
     """The limits on steps, for a new cluster as for one that runs."""
-    if len(steps) > STEPS_A_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
+    if len(steps) > STEPS_PER_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
         raise ValidationException(
             f"Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel_Pending') for cluster exceeded: "
             f"{MAX_OPEN_STEPS}."

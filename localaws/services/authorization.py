@@ -53,43 +53,43 @@ class Caller:
 _current: contextvars.ContextVar[tuple[Caller, dict[str, Any]] | None] = contextvars.ContextVar("caller", default=None)
 
 
-def caller_of(account: str, access_key: str) -> Caller:
+def find_caller(account: str, access_key: str) -> Caller:
     """The account's role session or user behind an access key; its owner where there is none."""
     iam = iam_backends[account]["aws"]
     for session in sts_backends[account]["aws"].assumed_roles:
         if session.access_key_id == access_key:
-            return role_caller(account, session.role_arn.split("/")[-1])
+            return find_role_caller(account, session.role_arn.split("/")[-1])
     for user in iam.users.values():
         if any(key.access_key_id == access_key for key in user.access_keys):
             holders = [user, *iam.get_groups_for_user(user.name)]
-            documents = [d for holder in holders for d in _documents(holder)]
+            documents = [d for holder in holders for d in _list_documents(holder)]
             return Caller(user.arn, tuple(documents))
     return Caller(f"arn:aws:iam::{account}:root", None)
 
 
-def role_caller(account: str, name: str) -> Caller:
+def find_role_caller(account: str, name: str) -> Caller:
     """A role as a caller; raises moto's NotFoundException when there is none of that name."""
     iam = iam_backends[account]["aws"]
     role = iam.get_role(name)
-    boundary = _document(iam.get_policy(role.permissions_boundary_arn)) if role.permissions_boundary_arn else None
-    return Caller(role.arn, tuple(_documents(role)), boundary)
+    boundary = _read_document(iam.get_policy(role.permissions_boundary_arn)) if role.permissions_boundary_arn else None
+    return Caller(role.arn, tuple(_list_documents(role)), boundary)
 
 
-def _documents(holder: Any) -> list[Document]:
+def _list_documents(holder: Any) -> list[Document]:
     inline: list[Document] = [json.loads(text) for text in holder.policies.values()]
-    return inline + [_document(policy) for policy in holder.managed_policies.values()]
+    return inline + [_read_document(policy) for policy in holder.managed_policies.values()]
 
 
-def _document(managed: Any) -> Document:
+def _read_document(managed: Any) -> Document:
     current = next(v for v in managed.versions if v.version_id == managed.default_version_id)
     document: Document = json.loads(current.document)
     return document
 
 
-def may(caller: Caller, request: AccessRequest, resource_policy: Document | None = None) -> bool:
+def is_allowed(caller: Caller, request: AccessRequest, resource_policy: Document | None = None) -> bool:
     """Whether the caller may: no Deny anywhere, and an Allow of its own (within its boundary) or of the resource."""
-    of_resource = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
-    if of_resource is Decision.DENY:
+    resource_decision = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
+    if resource_decision is Decision.DENY:
         return False
     if caller.policies is None:
         return True
@@ -97,10 +97,10 @@ def may(caller: Caller, request: AccessRequest, resource_policy: Document | None
     bounded = decide([caller.boundary], request) if caller.boundary is not None else Decision.ALLOW
     if Decision.DENY in (decision, bounded):
         return False
-    return of_resource is Decision.ALLOW or (decision is Decision.ALLOW and bounded is Decision.ALLOW)
+    return resource_decision is Decision.ALLOW or (decision is Decision.ALLOW and bounded is Decision.ALLOW)
 
 
-def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
+def read_cluster_tags(account: str, arn: str) -> dict[str, str]:
     """The condition keys of a cluster's tags; none of anything else."""
     if ":cluster/" not in arn:
         return {}
@@ -109,16 +109,16 @@ def tags_of_cluster(account: str, arn: str) -> dict[str, str]:
     return {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
 
 
-def _bucket_policy(account: str, bucket: str | None) -> Document | None:
-    bucket_found = s3_backends[account]["aws"].buckets.get(bucket) if bucket else None
-    return json.loads(bucket_found.policy) if bucket_found is not None and bucket_found.policy else None
+def _find_bucket_policy(account: str, bucket: str | None) -> Document | None:
+    backend_bucket = s3_backends[account]["aws"].buckets.get(bucket) if bucket else None
+    return json.loads(backend_bucket.policy) if backend_bucket is not None and backend_bucket.policy else None
 
 
 def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
     headers = self.headers
     if (signed := parse_credential(headers.get("Authorization", ""))) is None:
         return  # presigned and anonymous requests: left to moto
-    caller = caller_of(self.current_account, signed.key)
+    caller = find_caller(self.current_account, signed.key)
     context: dict[str, Any] = {
         # The wire is loopback and plain: TLS is taken as given, or every bucket would be closed to everybody.
         "aws:SecureTransport": "true",
@@ -136,15 +136,15 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
         context["s3:delimiter"] = (self.querystring.get("delimiter") or [""])[0]
     _current.set((caller, context))
     if action == "DeleteObject" and key_name is None:
-        return  # a multi-object delete is decided key by key, in _permission
+        return  # a multi-object delete is decided key by key, in _decide_permission
     resource = f"arn:aws:s3:::{bucket_name or '*'}" + (f"/{key_name}" if key_name else "")
-    allowed = may(
-        caller, AccessRequest(f"s3:{action}", resource, context), _bucket_policy(self.current_account, bucket_name)
+    allowed = is_allowed(
+        caller, AccessRequest(f"s3:{action}", resource, context), _find_bucket_policy(self.current_account, bucket_name)
     )
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
     if allowed and source:
         read_request = AccessRequest("s3:GetObject", f"arn:aws:s3:::{source}", context)
-        allowed = may(caller, read_request, _bucket_policy(self.current_account, source.partition("/")[0]))
+        allowed = is_allowed(caller, read_request, _find_bucket_policy(self.current_account, source.partition("/")[0]))
     if not allowed:
         raise BucketAccessDeniedError(bucket=bucket_name) if bucket_name else S3AccessDeniedError()
 
@@ -155,18 +155,18 @@ def _key_response(original: Any, self: Any, request: Any, full_url: str) -> Any:
     return original(self, request, full_url)
 
 
-def _permission(self: Any, action: str, resource: str) -> Any:
+def _decide_permission(self: Any, action: str, resource: str) -> Any:
     current = _current.get()
     if action != "s3:DeleteObject" or current is None:
         return PermissionResult.NEUTRAL  # _authorize decides every other call
     caller, context = current
     policy = json.loads(self.policy) if self.policy else None
-    allowed = may(caller, AccessRequest(action, resource, context), policy)
+    allowed = is_allowed(caller, AccessRequest(action, resource, context), policy)
     return PermissionResult.NEUTRAL if allowed else PermissionResult.DENIED
 
 
 def install() -> None:
     """Let S3 decide by the policies of the caller and of the bucket."""
-    patching.wrap(S3Response, "_key_response", _key_response)
-    patching.replace(S3Response, "_authenticate_and_authorize_s3_action", _authorize)
-    patching.replace(FakeBucket, "get_permission", _permission)
+    patching.wrap_method(S3Response, "_key_response", _key_response)
+    patching.replace_attribute(S3Response, "_authenticate_and_authorize_s3_action", _authorize)
+    patching.replace_attribute(FakeBucket, "get_permission", _decide_permission)

@@ -20,7 +20,7 @@ from localaws import patching
 SPOT_PRICE = "0.0712"
 
 
-def _spot_price_history(self: Any) -> ActionResult:
+def _describe_spot_prices(self: Any) -> ActionResult:
     filters = self._filters_from_querystring()
     zones = [self._get_param("AvailabilityZone")] if self._get_param("AvailabilityZone") else []
     zones += filters.get("availability-zone", [])
@@ -65,7 +65,7 @@ def _authorize(original: Callable[..., Any], self: Any, *args: Any, **kwargs: An
     return rules, group
 
 
-def _description(self: Any) -> str | None:
+def _read_description(self: Any) -> str | None:
     description: str | None = getattr(self, "described_as", None) or self.ip_range.get("Description")
     return description
 
@@ -85,7 +85,9 @@ def _list_live(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
 
 def _is_named_in_a_rule(backend: Any, group_id: str) -> bool:
     """Whether another group's rule names a security group."""
-    groups = [group for of_vpc in backend.groups.values() for group in of_vpc.values() if group.id != group_id]
+    groups = [
+        group for groups_by_id in backend.groups.values() for group in groups_by_id.values() if group.id != group_id
+    ]
     rules = [rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules)]
     return any(rule.source_group.get("GroupId") == group_id for rule in rules)
 
@@ -122,12 +124,12 @@ def _delete_nat_gateway(original: Callable[..., Any], self: Any, nat_gateway_id:
 
 def install() -> None:
     """Correct Spot prices, the revocation of rules and the deletion of what is still in use."""
-    patching.replace(SpotInstances, "describe_spot_price_history", _spot_price_history)
+    patching.replace_attribute(SpotInstances, "describe_spot_price_history", _describe_spot_prices)
     for direction in ("ingress", "egress"):
-        patching.wrap(SecurityGroupBackend, f"revoke_security_group_{direction}", _revoke)
-        patching.wrap(SecurityGroupBackend, f"authorize_security_group_{direction}", _authorize)
-    patching.replace(SecurityGroupRule, "description", property(_description))
-    patching.wrap(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
-    patching.wrap(SubnetBackend, "delete_subnet", _delete_subnet)
-    patching.wrap(SecurityGroupBackend, "delete_security_group", _delete_security_group)
-    patching.wrap(VPCBackend, "delete_vpc", _delete_vpc)
+        patching.wrap_method(SecurityGroupBackend, f"revoke_security_group_{direction}", _revoke)
+        patching.wrap_method(SecurityGroupBackend, f"authorize_security_group_{direction}", _authorize)
+    patching.replace_attribute(SecurityGroupRule, "description", property(_read_description))
+    patching.wrap_method(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
+    patching.wrap_method(SubnetBackend, "delete_subnet", _delete_subnet)
+    patching.wrap_method(SecurityGroupBackend, "delete_security_group", _delete_security_group)
+    patching.wrap_method(VPCBackend, "delete_vpc", _delete_vpc)

@@ -16,13 +16,13 @@ from localaws import patching
 _SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
 
 
-def restore_fields(answered: list[dict[str, Any]], rules_given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def restore_fields(answer: list[dict[str, Any]], rules_given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lifecycle rules as moto answers them, with the sizes and version counts that it drops.
 
     >>> restore_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])
     [{'ID': 'a', 'Filter': {'ObjectSizeLessThan': 9}}]
     """
-    completed = copy.deepcopy(answered)
+    completed = copy.deepcopy(answer)
     for rule, origin in zip(completed, rules_given, strict=True):
         versions_kept = (origin.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
         if versions_kept is not None:
@@ -43,7 +43,7 @@ def _set_lifecycle(original: Any, self: Any, rules: list[dict[str, Any]]) -> Non
     original(self, rules)
 
 
-def _serialized(original: Any, self: Any, result: ActionResult) -> Any:
+def _serialize(original: Any, self: Any, result: ActionResult) -> Any:
     content = result.result
     if isinstance(content, dict) and "TransitionDefaultMinimumObjectSize" in content and content.get("Rules"):
         bucket = self.backend.get_bucket(self.bucket_name)
@@ -68,7 +68,7 @@ def _dispose_delete_marker(self: Any, garbage: bool = False) -> None:
 
 def install() -> None:
     """Correct lifecycle rules, access logging and the removal of delete markers."""
-    patching.wrap(FakeBucket, "set_lifecycle", _set_lifecycle)
-    patching.wrap(S3Response, "serialized", _serialized)
-    patching.wrap(FakeBucket, "_log_permissions_enabled_policy", _log_permissions_enabled_policy)
-    patching.add(FakeDeleteMarker, "dispose", _dispose_delete_marker)
+    patching.wrap_method(FakeBucket, "set_lifecycle", _set_lifecycle)
+    patching.wrap_method(S3Response, "serialized", _serialize)
+    patching.wrap_method(FakeBucket, "_log_permissions_enabled_policy", _log_permissions_enabled_policy)
+    patching.add_attribute(FakeDeleteMarker, "dispose", _dispose_delete_marker)

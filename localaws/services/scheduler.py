@@ -100,7 +100,7 @@ class Clock(threading.Thread):
     def _fire(self, region: str, schedule: Any) -> None:
         target = schedule.target
         try:
-            role = authorization.role_caller(self.account, target["RoleArn"].rsplit("/", 1)[-1])
+            role = authorization.find_role_caller(self.account, target["RoleArn"].rsplit("/", 1)[-1])
         except NotFoundException:
             LOG.warning("schedule %s is due; its role %s does not exist", schedule.name, target["RoleArn"])
             return
@@ -115,8 +115,8 @@ class Clock(threading.Thread):
         clusters = json.loads(schedule.target.get("Input") or "{}").get("JobFlowIds", [])
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
-            context = authorization.tags_of_cluster(self.account, arn)
-            if not authorization.may(role, AccessRequest("elasticmapreduce:TerminateJobFlows", arn, context)):
+            context = authorization.read_cluster_tags(self.account, arn)
+            if not authorization.is_allowed(role, AccessRequest("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))
@@ -124,7 +124,7 @@ class Clock(threading.Thread):
 
     def _start(self, region: str, schedule: Any, role: authorization.Caller) -> None:
         workflow = schedule.target["Arn"]
-        if not authorization.may(role, AccessRequest("states:StartExecution", workflow)):
+        if not authorization.is_allowed(role, AccessRequest("states:StartExecution", workflow)):
             LOG.warning("schedule %s is due; its role may not start %s", schedule.name, workflow)
             return
         try:
@@ -136,4 +136,4 @@ class Clock(threading.Thread):
 
 def install() -> None:
     """Check that moto keeps schedules where the clock reads them; nothing of it is changed."""
-    patching.expect(EventBridgeSchedulerBackend, "get_schedule_group", "create_schedule")
+    patching.require_attributes(EventBridgeSchedulerBackend, "get_schedule_group", "create_schedule")

@@ -19,7 +19,9 @@ MANAGED_BY = "ManagedByAmazonSageMakerResource"  # on the groups and on the file
 NFS_PORT = "2049"
 
 
-def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: str, subnets: Sequence[str]) -> str:
+def make_file_system(
+    account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: str, subnets: Sequence[str]
+) -> str:
     """Make file system, mount targets and groups; returns the file system's id."""
     ec2, efs = ec2_backends[account][region], efs_backends[account][region]
     inbound, outbound = (
@@ -44,7 +46,7 @@ def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: 
     return str(home.file_system_id)
 
 
-def remove(account: str, region: str, file_system_id: str) -> None:
+def remove_file_system(account: str, region: str, file_system_id: str) -> None:
     """Delete the home folders; the groups stay."""
     efs = efs_backends[account][region]
     targets = [t for t in efs.mount_targets_by_id.values() if t.file_system_id == file_system_id]
@@ -61,4 +63,4 @@ def knows_vpc(account: str, region: str, vpc_id: str) -> bool:
 def install() -> None:
     """Check that moto has what is called here; nothing of it is changed."""
     names: tuple[Any, ...] = ("create_file_system", "create_mount_target", "delete_mount_target", "delete_file_system")
-    patching.expect(EFSBackend, *names)
+    patching.require_attributes(EFSBackend, *names)

@@ -62,7 +62,7 @@ def write_hosts(plan: ClusterPlan, machines: Iterable[Machine], own_name: str) -
     return "\n".join([*rows, "127.0.0.1 localhost"]) + "\n"
 
 
-def core_site(plan: ClusterPlan) -> dict[str, object]:
+def make_core_site(plan: ClusterPlan) -> dict[str, object]:
     """core-site.xml."""
     return {
         "fs.defaultFS": "file:///",
@@ -80,7 +80,7 @@ def core_site(plan: ClusterPlan) -> dict[str, object]:
     }
 
 
-def capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
+def make_capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
     """capacity-scheduler.xml: one queue, which only the owner may use."""
     values: dict[str, object] = {
         "yarn.scheduler.capacity.maximum-applications": 100,
@@ -109,7 +109,7 @@ def capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
     return values | plan.scheduler | closed | owned
 
 
-def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
+def make_yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
     """yarn-site.xml of the ResourceManager and of clients."""
     largest = max((machine.memory_mb for machine in machines), default=1024)
     values: dict[str, object] = {
@@ -150,7 +150,7 @@ def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterabl
         "yarn.log-aggregation-enable": "false",
         "yarn.timeline-service.enabled": "false",
         "yarn.application.classpath": ",".join(str(path) for path in classpath),
-        **{_address("resourcemanager", n): f"{plan.master_name}:{port}" for n, port in MASTER_PORTS.items()},
+        **{_name_address("resourcemanager", n): f"{plan.master_name}:{port}" for n, port in MASTER_PORTS.items()},
     }
     if plan.labels:
         values |= {
@@ -161,19 +161,19 @@ def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterabl
     return values
 
 
-def _address(daemon: str, name: str) -> str:
+def _name_address(daemon: str, name: str) -> str:
     return f"yarn.{daemon}.{f'{name}.' if name else ''}address"
 
 
-def machine_site(site: Mapping[str, object], plan: ClusterPlan, machine: Machine) -> dict[str, object]:
+def make_machine_site(site: Mapping[str, object], plan: ClusterPlan, machine: Machine) -> dict[str, object]:
     """yarn-site.xml of one NodeManager, from that of the cluster."""
     own: dict[str, object] = {
         "yarn.nodemanager.hostname": machine.name,
         "yarn.nodemanager.resource.memory-mb": machine.memory_mb,
         "yarn.nodemanager.resource.cpu-vcores": machine.vcores,
-        "yarn.nodemanager.local-dirs": plan.root(machine) / "mnt" / "yarn",
-        "yarn.nodemanager.log-dirs": plan.containers(machine),
-        **{_address("nodemanager", n): f"{machine.name}:{port}" for n, port in MACHINE_PORTS.items()},
+        "yarn.nodemanager.local-dirs": plan.locate_folder(machine) / "mnt" / "yarn",
+        "yarn.nodemanager.log-dirs": plan.locate_container_logs(machine),
+        **{_name_address("nodemanager", n): f"{machine.name}:{port}" for n, port in MACHINE_PORTS.items()},
     }
     if plan.labels:
         own |= {

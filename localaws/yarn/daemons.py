@@ -16,13 +16,13 @@ import psutil
 from localaws.processes import end_processes, find_processes
 from localaws.yarn import configuration
 from localaws.yarn.errors import DaemonError
-from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, ClusterPlan, Machine, listens, require_ports
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, ClusterPlan, Machine, is_listening, require_ports
 
 RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
 NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
 ADMIN = "org.apache.hadoop.yarn.client.cli.RMAdminCLI"
 APPLICATIONS = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
-MARK = "YARN_NODE_ROOT"
+MACHINE_VARIABLE = "YARN_NODE_ROOT"
 """The variable by which every process of a machine is known, its containers' too."""
 READY = "Registered with ResourceManager as"
 START_SECONDS = 90.0
@@ -68,7 +68,9 @@ class Yarn:
         try:
             self._start_master(machines)
             if self.plan.labels:
-                self._admin("-addToClusterNodeLabels", ",".join(f"{w}(exclusive=false)" for w in self.plan.labels))
+                self._run_admin_tool(
+                    "-addToClusterNodeLabels", ",".join(f"{w}(exclusive=false)" for w in self.plan.labels)
+                )
             for machine in machines:
                 self._start_machine(machine)
             for machine in machines:
@@ -87,15 +89,17 @@ class Yarn:
         (plan.folder / "log4j2.properties").write_text(configuration.LOG4J2)
         self.machines = list(machines)
         self._write_hosts()
-        self._site = configuration.yarn_site(plan, machines, self._classpath)
+        self._site = configuration.make_yarn_site(plan, machines, self._classpath)
         self._write_conf(plan.conf, self._site)
         require_ports(plan.master_address, MASTER_PORTS)
-        self._spawn("master", self._jvm(plan.conf, 320, RESOURCE_MANAGER), plan.master_log.parent, plan.master_log)
-        self._await("the ResourceManager", "master", plan.master_log, self._master_listens)
+        self._spawn(
+            "master", self._make_jvm_command(plan.conf, 320, RESOURCE_MANAGER), plan.master_log.parent, plan.master_log
+        )
+        self._await("the ResourceManager", "master", plan.master_log, self._is_master_listening)
 
-    def _master_listens(self) -> bool:
+    def _is_master_listening(self) -> bool:
         """Whether every service of it does: the administrator's listens seconds before that of NodeManagers."""
-        return all(listens(self.plan.master_address, port) for port in MASTER_PORTS.values())
+        return all(is_listening(self.plan.master_address, port) for port in MASTER_PORTS.values())
 
     def _write_hosts(self) -> None:
         text = configuration.write_hosts(self.plan, self.machines, socket.gethostname())
@@ -105,8 +109,8 @@ class Yarn:
 
     def _write_conf(self, folder: Path, site: Mapping[str, object]) -> None:
         for name, values in (
-            ("core-site", configuration.core_site(self.plan)),
-            ("capacity-scheduler", configuration.capacity_scheduler(self.plan)),
+            ("core-site", configuration.make_core_site(self.plan)),
+            ("capacity-scheduler", configuration.make_capacity_scheduler(self.plan)),
             ("yarn-site", site),
         ):
             (folder / f"{name}.xml").write_text(configuration.write_xml(values))
@@ -122,21 +126,23 @@ class Yarn:
         self._await_machine(machine)
 
     def _start_machine(self, machine: Machine) -> None:
-        plan, root = self.plan, self.plan.root(machine)
-        for folder in (root / "mnt" / "yarn", plan.containers(machine), root / "tmp", root / "conf"):
+        plan, root = self.plan, self.plan.locate_folder(machine)
+        for folder in (root / "mnt" / "yarn", plan.locate_container_logs(machine), root / "tmp", root / "conf"):
             folder.mkdir(parents=True, exist_ok=True)
-        self._write_conf(root / "conf", configuration.machine_site(self._site, plan, machine))
+        self._write_conf(root / "conf", configuration.make_machine_site(self._site, plan, machine))
         require_ports(machine.address, MACHINE_PORTS)
-        self._spawn(machine.name, self._jvm(root / "conf", 192, NODE_MANAGER), root, plan.machine_log(machine))
+        self._spawn(
+            machine.name, self._make_jvm_command(root / "conf", 192, NODE_MANAGER), root, plan.locate_log(machine)
+        )
 
     def _await_machine(self, machine: Machine) -> None:
-        log = self.plan.machine_log(machine)
+        log = self.plan.locate_log(machine)
         self._await(
             f"the NodeManager {machine.name}", machine.name, log, lambda: READY in log.read_text(errors="replace")
         )
 
     # -- processes ----------------------------------------
-    def _jvm(self, conf: Path, heap_mb: int, *words: str) -> list[str]:
+    def _make_jvm_command(self, conf: Path, heap_mb: int, *words: str) -> list[str]:
         return [
             str(self._java_home / "bin" / "java"),
             f"-Xmx{heap_mb}m",
@@ -150,13 +156,13 @@ class Yarn:
             *words,
         ]
 
-    def _env(self, root: Path) -> dict[str, str]:
+    def _make_environment(self, root: Path) -> dict[str, str]:
         return {
             **self._environment,
             "JAVA_HOME": str(self._java_home),
             "HADOOP_CONF_DIR": str(self.plan.conf),
             "HADOOP_USER_NAME": configuration.OWNER,
-            MARK: str(root),
+            MACHINE_VARIABLE: str(root),
         }
 
     def _spawn(self, name: str, command: list[str], root: Path, log: Path) -> None:
@@ -166,7 +172,7 @@ class Yarn:
             self._processes[name] = subprocess.Popen(
                 command,
                 cwd=root,
-                env=self._env(root),
+                env=self._make_environment(root),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -182,21 +188,23 @@ class Yarn:
                 raise DaemonError(what, "ended" if ended else f"was not ready after {START_SECONDS:.0f} s", log, tail)
             time.sleep(0.1)
 
-    def _tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def _run_tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A command of YARN's own tools, as the owner."""
         return subprocess.run(
-            self._jvm(self.plan.conf, 96, *words),
-            env=self._env(self.plan.folder),
+            self._make_jvm_command(self.plan.conf, 96, *words),
+            env=self._make_environment(self.plan.folder),
             capture_output=True,
             text=True,
             check=False,
             timeout=seconds,
         )
 
-    def _admin(self, *words: str) -> None:
-        done = self._tool(ADMIN, *words)
-        if done.returncode:
-            raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, done.stdout + done.stderr)
+    def _run_admin_tool(self, *words: str) -> None:
+        completed = self._run_tool(ADMIN, *words)
+        if completed.returncode:
+            raise DaemonError(
+                f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, completed.stdout + completed.stderr
+            )
 
     # -- accidents and ends ----------------------------------------
     def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
@@ -210,12 +218,12 @@ class Yarn:
         with self._lock:
             if shut_down:
                 daemon = self._processes.get(machine.name)
-                for process in find_processes(self.plan.root(machine), MARK):
+                for process in find_processes(self.plan.locate_folder(machine), MACHINE_VARIABLE):
                     if daemon is None or process.pid != daemon.pid:
                         with contextlib.suppress(psutil.NoSuchProcess):
                             process.terminate()
                 time.sleep(SHUT_DOWN_SECONDS)
-            count = end_processes(self.plan.root(machine), MARK)
+            count = end_processes(self.plan.locate_folder(machine), MACHINE_VARIABLE)
             process = self._processes.pop(machine.name, None)
             if process is not None:
                 process.wait()
@@ -224,19 +232,19 @@ class Yarn:
 
     def kill_application(self, application: str) -> bool:
         """End an application as its owner; whether YARN took the order."""
-        return self._tool(APPLICATIONS, "application", "-kill", application).returncode == 0
+        return self._run_tool(APPLICATIONS, "application", "-kill", application).returncode == 0
 
     def stop(self) -> None:
         """End every daemon and every container, at once."""
         with self._lock:
             self._stopped = True
         if self.plan.folder.exists():
-            end_processes(self.plan.folder, MARK)
+            end_processes(self.plan.folder, MACHINE_VARIABLE)
         for process in self._processes.values():
             process.wait()
 
     # -- logs ----------------------------------------
-    def container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
+    def list_container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
         """``<container>/<file>`` and the file, of what an application's containers wrote, also on lost machines."""
         for folder in sorted((self.plan.folder / "nodes").glob(f"*/var/log/hadoop-yarn/containers/{application}/*")):
             for path in sorted(folder.iterdir()):

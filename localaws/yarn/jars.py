@@ -60,10 +60,10 @@ def read_own_pins() -> list[Pin]:
     return read_pins(PINS.read_text())
 
 
-def megabytes(pins: Iterable[Pin]) -> int:
+def count_megabytes(pins: Iterable[Pin]) -> int:
     """The sum of their sizes.
 
-    >>> megabytes([Pin("g", "a", "1", 3_400_000, ""), Pin("g", "b", "1", 600_000, "")])
+    >>> count_megabytes([Pin("g", "a", "1", 3_400_000, ""), Pin("g", "b", "1", 600_000, "")])
     4
     """
     return round(sum(pin.size for pin in pins) / 1e6)
@@ -78,7 +78,7 @@ def verify_jars(folder: Path, pins: list[Pin]) -> list[Path]:
     """
     missing = [pin.name for pin in pins if not (folder / pin.name).is_file()]
     if missing:
-        raise JarsMissingError(folder, missing, megabytes(pins))
+        raise JarsMissingError(folder, missing, count_megabytes(pins))
     for pin in pins:
         with (folder / pin.name).open("rb") as jar:
             digest = hashlib.file_digest(jar, "sha256").hexdigest()

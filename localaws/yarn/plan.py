@@ -63,17 +63,17 @@ class ClusterPlan:
         """The ResourceManager's address."""
         return f"{self.network}.1"
 
-    def root(self, machine: Machine) -> Path:
+    def locate_folder(self, machine: Machine) -> Path:
         """The folder of a machine."""
         return self.folder / "nodes" / machine.name
 
-    def containers(self, machine: Machine) -> Path:
+    def locate_container_logs(self, machine: Machine) -> Path:
         """The folder of a machine's containers' logs."""
-        return self.root(machine) / "var" / "log" / "hadoop-yarn" / "containers"
+        return self.locate_folder(machine) / "var" / "log" / "hadoop-yarn" / "containers"
 
-    def machine_log(self, machine: Machine) -> Path:
+    def locate_log(self, machine: Machine) -> Path:
         """The NodeManager's own log."""
-        return self.containers(machine).parent / f"hadoop-yarn-nodemanager-{machine.name}.log"
+        return self.locate_container_logs(machine).parent / f"hadoop-yarn-nodemanager-{machine.name}.log"
 
     @property
     def master_log(self) -> Path:
@@ -103,7 +103,7 @@ def find_taken_port(address: str, ports: Iterator[int] | list[int]) -> int | Non
     return None
 
 
-def listens(address: str, port: int) -> bool:
+def is_listening(address: str, port: int) -> bool:
     """Whether somebody listens."""
     with socket.socket() as probe:
         probe.settimeout(1)

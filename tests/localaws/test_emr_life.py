@@ -541,7 +541,7 @@ def test_managed_scaling_policies(world: World, waiting: str) -> None:
 # -- clients ----------------------------------------
 def test_the_aws_command_line_and_waiters(world: World, waiting: str) -> None:
     env = {k: v for k, v in os.environ.items() if k not in server.CLEARED}
-    env |= server.environment(world.aws.server, REGION)
+    env |= server.make_client_environment(world.aws.server, REGION)
 
     def aws_cli(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "awscli", "--endpoint-url", world.aws.endpoint, *words]

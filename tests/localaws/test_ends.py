@@ -14,10 +14,10 @@ import pytest
 from moto.stepfunctions.models import Execution, StateMachine
 
 from localaws import patching
-from localaws.emr.cloud import Cloud
 from localaws.emr.life import ClusterLife, Supervisor
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster
+from localaws.emr.provisioner import Provisioner
 from localaws.keys import Keys
 from localaws.services import authorization, scheduler, workflows
 from localaws.services.scheduler import Clock
@@ -58,7 +58,7 @@ def test_a_cluster_ends_although_one_of_its_last_acts_fails(
 
     monkeypatch.setattr(life.shipper, "close", lambda: act("logs"))
     monkeypatch.setattr(life.runner, "stop", lambda: act("processes"))
-    monkeypatch.setattr(life.cloud, "release", lambda reason: act("instances"))
+    monkeypatch.setattr(life.provisioner, "release", lambda reason: act("instances"))
     cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")
     life._finish()
     assert cluster.state == "TERMINATED"
@@ -90,12 +90,12 @@ class SlowEc2:
 
 def test_no_instance_outlives_a_cluster_that_ends_while_it_grows() -> None:
     cluster = make_cluster(fleet("MASTER", 1), fleet("CORE", 2))
-    cloud = Cloud(cluster, NOWHERE, KEYS, Settings())
-    release = threading.Thread(target=lambda: cloud.release("Terminated by user request"))
-    ec2 = cloud.ec2 = SlowEc2(cluster, release)
-    cloud.provision()
+    provisioner = Provisioner(cluster, NOWHERE, KEYS, Settings())
+    release = threading.Thread(target=lambda: provisioner.release("Terminated by user request"))
+    ec2 = provisioner.ec2 = SlowEc2(cluster, release)
+    provisioner.provision()
     release.join(10)
-    cloud.provision()  # a resize that comes too late
+    provisioner.provision()  # a resize that comes too late
     assert ec2.running == set()
     assert [i.ec2_id for i in cluster.instances if i.ended is None] == []
 
@@ -134,8 +134,8 @@ def test_schedules_that_cannot_run_keep_no_other_from_it(
     schedules["ttl"] = make_schedule("ttl", "j-2")
     groups = {"default": SimpleNamespace(schedules=schedules)}
     monkeypatch.setattr(scheduler, "scheduler_backends", {ACCOUNT: {REGION: SimpleNamespace(schedule_groups=groups)}})
-    monkeypatch.setattr(authorization, "role_caller", lambda account, name: None)
-    monkeypatch.setattr(authorization, "may", lambda caller, request: True)
+    monkeypatch.setattr(authorization, "find_role_caller", lambda account, name: None)
+    monkeypatch.setattr(authorization, "is_allowed", lambda caller, request: True)
     ended: list[str] = []
 
     def terminate(region: str, clusters: list[str]) -> None:
@@ -187,7 +187,7 @@ def test_a_start_that_is_repeated_runs_once(monkeypatch: pytest.MonkeyPatch) -> 
     """StartExecution is idempotent: the same name and input, while it runs, mean the same execution."""
     machine, runs = make_machine(Only={"Type": "Succeed"}), []
     monkeypatch.setattr(StateMachine, "start_execution", StateMachine.start_execution)  # put back afterwards
-    patching.wrap(StateMachine, "start_execution", workflows._start_execution)
+    patching.wrap_method(StateMachine, "start_execution", workflows._start_execution)
     monkeypatch.setattr(workflows, "_workflows", SimpleNamespace(run=lambda execution, *_: runs.append(execution)))
     first, second = make_execution(machine), make_execution(machine)
     assert first is second

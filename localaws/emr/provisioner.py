@@ -29,17 +29,17 @@ ENDPOINT_NAME = "emr-service-vpce"
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 
 
-def release_version(label: str) -> tuple[int, int]:
+def parse_release(label: str) -> tuple[int, int]:
     """Major and minor of a release label; EMR's Spark releases come after all others.
 
-    >>> release_version("emr-7.13.0"), release_version("emr-spark-8.0.0")
+    >>> parse_release("emr-7.13.0"), parse_release("emr-spark-8.0.0")
     ((7, 13), (8, 0))
     """
     match = re.fullmatch(r"emr-(?:spark-)?(\d+)\.(\d+)\.\d+(?:-.*)?", label)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-class Cloud:
+class Provisioner:
     """The EC2 side of one cluster."""
 
     def __init__(self, cluster: Cluster, endpoint: str, keys: Keys, settings: Settings) -> None:
@@ -47,22 +47,22 @@ class Cloud:
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
         self._profile = str(cluster.request.get("JobFlowRole", "")).rsplit("/", 1)[-1]
-        self.ec2 = self.client("ec2")
+        self.ec2 = self.make_client("ec2")
 
-    def client(self, service: str) -> Any:
+    def make_client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
         where = {"endpoint_url": self.endpoint, "region_name": self.cluster.region}
         return self._session.client(service, **where, **self.keys.arguments())
 
     # -- permissions ----------------------------------------
-    def refusal(self) -> str | None:
+    def find_refusal(self) -> str | None:
         """Why the cluster cannot start: a missing role or profile, or rights that the service role lacks."""
         service = str(self.cluster.request.get("ServiceRole", "")).rsplit("/", 1)[-1]
         try:
-            role = authorization.role_caller(self.cluster.account, service)
+            role = authorization.find_role_caller(self.cluster.account, service)
         except NotFoundException:
             return f"Service role {service} does not exist."
-        iam = self.client("iam")
+        iam = self.make_client("iam")
         try:
             roles = iam.get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
         except ClientError:
@@ -70,21 +70,21 @@ class Cloud:
         if not roles:
             return f"Instance profile {self._profile} has no role."
         passing = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
-        if not authorization.may(role, passing):
-            return self._insufficient(role.arn, "iam:PassRole", roles[0]["Arn"])
-        for action, resource, context in self._needs():
-            if not authorization.may(role, AccessRequest(action, resource, context)):
-                return self._insufficient(role.arn, action, resource)
+        if not authorization.is_allowed(role, passing):
+            return self._describe_refusal(role.arn, "iam:PassRole", roles[0]["Arn"])
+        for action, resource, context in self._list_needs():
+            if not authorization.is_allowed(role, AccessRequest(action, resource, context)):
+                return self._describe_refusal(role.arn, action, resource)
         return None
 
     @staticmethod
-    def _insufficient(role: str, action: str, resource: str) -> str:
+    def _describe_refusal(role: str, action: str, resource: str) -> str:
         return (
             f"Service role {role} has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: "
             f"{action} on resource: {resource}"
         )
 
-    def _needs(self) -> list[tuple[str, str, dict[str, str]]]:
+    def _list_needs(self) -> list[tuple[str, str, dict[str, str]]]:
         """The launch as EC2 checks it: each resource with its own tags, what is made with the cluster's tags."""
         region, account = self.cluster.region, self.cluster.account
         requested = {f"aws:RequestTag/{k}": v for k, v in self.cluster.tag_map.items()}
@@ -94,36 +94,38 @@ class Cloud:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
         needs = [("ec2:RunInstances", arn("instance"), requested), ("ec2:RunInstances", arn("volume"), requested)]
-        for kind, name in self._places():
-            needs.append(("ec2:RunInstances", arn(kind, name), self._tags_of(name, "aws:ResourceTag")))
+        for kind, name in self._list_places():
+            needs.append(("ec2:RunInstances", arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
         if self._makes_endpoint():
-            vpc = self._vpc()
+            vpc = self._find_vpc()
             own = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
                 k: v for k, v in requested.items() if k.endswith(MANAGED_TAG)
             }
             needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), own))
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._tags_of(vpc, "aws:ResourceTag")))
+            needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._read_tags(vpc, "aws:ResourceTag")))
         return [(action, resource, base | context) for action, resource, context in needs]
 
-    def _places(self) -> list[tuple[str, str]]:
+    def _list_places(self) -> list[tuple[str, str]]:
         subnets = [("subnet", self.cluster.subnet_id)] if self.cluster.subnet_id else []
         return [*subnets, *(("security-group", g) for g in sorted(set(self.cluster.managed_groups.values())))]
 
-    def _tags_of(self, resource: str, key: str) -> dict[str, str]:
+    def _read_tags(self, resource: str, key: str) -> dict[str, str]:
         tags = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
         return {f"{key}/{tag['Key']}": tag["Value"] for tag in tags}
 
-    def _vpc(self) -> str:
-        return str(self._subnet()["VpcId"])
+    def _find_vpc(self) -> str:
+        return str(self._describe_subnet()["VpcId"])
 
-    def _subnet(self) -> dict[str, Any]:
+    def _describe_subnet(self) -> dict[str, Any]:
         return dict(self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0])
 
     def reaches_internet(self) -> bool:
         """Whether the cluster's subnet has a route to everywhere (without a subnet of its own: the default one's)."""
         if self.cluster.subnet_id is None:
             return True
-        tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._vpc()]}])["RouteTables"]
+        tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._find_vpc()]}])[
+            "RouteTables"
+        ]
         own = [t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])]
         main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
         routes = [route for table in own or main for route in table["Routes"]]
@@ -131,7 +133,7 @@ class Cloud:
 
     def _makes_endpoint(self) -> bool:
         return self.cluster.subnet_id is not None and (
-            release_version(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE
+            parse_release(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE
         )
 
     # -- instances ----------------------------------------
@@ -146,8 +148,8 @@ class Cloud:
             if self.cluster.ending is not None:
                 return  # `release` may have been here
             if self.cluster.subnet_id and self.cluster.zone is None:
-                self.cluster.zone = self._subnet()["AvailabilityZone"]
-            for target in list(self.cluster.targets()):
+                self.cluster.zone = self._describe_subnet()["AvailabilityZone"]
+            for target in list(self.cluster.list_targets()):
                 key = (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
                 living = [i for i in self.cluster.instances if i.ended is None]
                 same = [i for i in living if (i.role, i.market, i.fleet_id, i.group_id) == key]
@@ -163,7 +165,7 @@ class Cloud:
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
         given = [self.cluster.managed_groups.get(key, "") for key in keys]
-        made = EmrSecurityGroupManager(backend, self._vpc()).manage_security_groups(*given)
+        made = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*given)
         with self.cluster.changed:
             self.cluster.managed_groups = {key: group.id for key, group in zip(keys, made, strict=True)}
 
@@ -216,7 +218,7 @@ class Cloud:
             for group in self.cluster.groups:
                 group["RunningInstanceCount"] = group["RequestedInstanceCount"]
 
-    def ready(self) -> None:
+    def mark_ready(self) -> None:
         """Mark fleets, groups and instances as running; a fleet that lacks Spot capacity as it is."""
         with self.cluster.changed:
             for instance in self.cluster.instances:
@@ -235,7 +237,7 @@ class Cloud:
         """Make EMR's own interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
         if not self._makes_endpoint():
             return
-        vpc = self._vpc()
+        vpc = self._find_vpc()
         filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
         if self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
             return
@@ -271,8 +273,10 @@ class Cloud:
     # -- identity of the nodes ----------------------------------------
     def fetch_profile_keys(self) -> Keys:
         """Temporary keys of the instance profile's role, as the nodes would get them from their metadata."""
-        roles = self.client("iam").get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
-        keys = self.client("sts").assume_role(
+        roles = self.make_client("iam").get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"][
+            "Roles"
+        ]
+        keys = self.make_client("sts").assume_role(
             RoleArn=roles[0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
         )["Credentials"]
         return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
