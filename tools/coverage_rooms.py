@@ -24,16 +24,16 @@ FLOORS = Path(__file__).with_suffix(".json")
 LINES = ROOT / "build" / "coverage.txt"
 
 
-def room_of(path: str) -> str:
+def find_room(path: str) -> str:
     """The room of a file.
 
-    >>> room_of("ops/cost/period.py"), room_of("jobs/fruits/backbones/lite0.py"), room_of("localaws/app.py")
+    >>> find_room("ops/cost/period.py"), find_room("jobs/fruits/backbones/lite0.py"), find_room("localaws/app.py")
     ('ops/cost', 'jobs/fruits', 'localaws')
     """
     return "/".join(path.split("/")[:-1][:2])
 
 
-def rooms(files: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+def measure_rooms(files: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     """Of each room the percentage of lines and of branches that were run.
 
     Parameters
@@ -42,32 +42,32 @@ def rooms(files: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, floa
     """
     sums: dict[str, Counter[str]] = {}
     for path, file in files.items():
-        sums.setdefault(room_of(path), Counter()).update(
+        sums.setdefault(find_room(path), Counter()).update(
             {name: value for name, value in file["summary"].items() if isinstance(value, int)}
         )
     return {
         room: (
-            _percent(counts["covered_lines"], counts["num_statements"]),
-            _percent(counts["covered_branches"], counts["num_branches"]),
+            _compute_percent(counts["covered_lines"], counts["num_statements"]),
+            _compute_percent(counts["covered_branches"], counts["num_branches"]),
         )
         for room, counts in sorted(sums.items())
     }
 
 
-def raised(floors: Sequence[float], run: Sequence[float]) -> list[int]:
+def raise_floors(floors: Sequence[float], run: Sequence[float]) -> list[int]:
     """Floors a point below what was run, or those before where they are higher.
 
-    >>> raised([50, 80], [72.9, 80.4])
+    >>> raise_floors([50, 80], [72.9, 80.4])
     [71, 80]
     """
     return [max(int(floor), int(got) - 1) for floor, got in zip(floors, run, strict=True)]
 
 
-def _percent(run: int, of: int) -> float:
+def _compute_percent(run: int, of: int) -> float:
     return round(100 * run / of, 1) if of else 100.0
 
 
-def loops_over_nothing(source: str, run: set[int]) -> Iterator[int]:
+def find_idle_loops(source: str, run: set[int]) -> Iterator[int]:
     """Lines of loops that were reached and never entered, although they assert something."""
     for loop in ast.walk(ast.parse(source)):
         if (
@@ -94,9 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     floors = json.loads(FLOORS.read_text())
     bad = 0
     print(f"{'room':22}{'lines':>8}{'branches':>10}")
-    measured = rooms({name: file for name, file in files.items() if not name.startswith("tests/")})
+    measured = measure_rooms({name: file for name, file in files.items() if not name.startswith("tests/")})
     if options.raises:
-        floors = {room: raised(floors.get(room, [0, 0]), run) for room, run in measured.items()}
+        floors = {room: raise_floors(floors.get(room, [0, 0]), run) for room, run in measured.items()}
         rows = (f" {json.dumps(room)}: {json.dumps(floor)}" for room, floor in floors.items())
         FLOORS.write_text("{\n" + ",\n".join(rows) + "\n}\n")
     for room, run in measured.items():
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"which lines no test runs: {LINES.relative_to(ROOT)}")
     for name, file in files.items():
         if name.startswith("tests/"):
-            for line in loops_over_nothing((ROOT / name).read_text(), set(file["executed_lines"])):
+            for line in find_idle_loops((ROOT / name).read_text(), set(file["executed_lines"])):
                 bad += not options.no_floor
                 print(f"{name}:{line}: this loop ran over nothing. Fix: assert first that there is something.")
     return int(bad > 0)

@@ -21,7 +21,7 @@ SHIM = ROOT / "tools" / "iframe-worker.js"
 _LINK = re.compile(r"\]\(([^)\s#]+)")
 
 
-def list_pages(root: Path = ROOT) -> list[Path]:
+def list_documents(root: Path = ROOT) -> list[Path]:
     """Markdown files that git knows or would add, but for those of hidden folders."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -36,7 +36,7 @@ def find_linked_files(page: Path) -> set[Path]:
 
 def copy_pages(root: Path = ROOT, place: Path = PLACE) -> int:
     """Copy the pages and what they lead to; the value is how many files that are."""
-    pages = list_pages(root)
+    pages = list_documents(root)
     files = {*pages, *(file for page in pages for file in find_linked_files(page))}
     shutil.rmtree(place, ignore_errors=True)
     for file, copy in [

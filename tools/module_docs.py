@@ -19,7 +19,7 @@ import hcl2
 
 from ops.core.paths import INFRA
 
-OPTIONS = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
+PLAIN = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
 WRITTEN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, wrap_objects=True, wrap_tuples=True)
 
 
@@ -72,29 +72,29 @@ _read_tree = cache(hcl2.parses)
 
 
 @cache
-def parse(text: str, *, as_written: bool = False) -> dict[str, Any]:
+def parse_blocks(text: str, *, as_written: bool = False) -> dict[str, Any]:
     """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once.
 
     Parameters
     ----------
     as_written : objects and lists are texts, and strings keep their quotes
     """
-    parsed: dict[str, Any] = hcl2.serialize(_read_tree(text), serialization_options=WRITTEN if as_written else OPTIONS)
+    parsed: dict[str, Any] = hcl2.serialize(_read_tree(text), serialization_options=WRITTEN if as_written else PLAIN)
     return parsed
 
 
-def load(path: Path, *, as_written: bool = False) -> list[dict[str, Any]]:
+def load_blocks(path: Path, *, as_written: bool = False) -> list[dict[str, Any]]:
     """The blocks of every file of a module."""
-    return [parse(file.read_text(), as_written=as_written) for file in sorted(path.glob("*.tf"))]
+    return [parse_blocks(file.read_text(), as_written=as_written) for file in sorted(path.glob("*.tf"))]
 
 
 def read_module(path: Path) -> Module:
     """Parse a module."""
     module = Module(path=path, summary=read_head_comment((path / "main.tf").read_text()))
-    for parsed in load(path, as_written=True):
+    for parsed in load_blocks(path, as_written=True):
         for block in parsed.get("variable", []):
             module.variables.update({name.strip('"'): variable for name, variable in block.items()})
-    for parsed in load(path):
+    for parsed in load_blocks(path):
         for block in parsed.get("output", []):
             module.outputs.update(block)
         for block in parsed.get("resource", []):
@@ -120,7 +120,7 @@ def escape_cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
-def render(module: Module) -> str:
+def render_readme(module: Module) -> str:
     """The README of a module."""
     kind = "stack" if module.is_root else "module"
     lines = [
@@ -148,7 +148,7 @@ def render(module: Module) -> str:
 
 def find_outdated(infra: Path = INFRA) -> dict[Path, str]:
     """The READMEs that differ from what the code says, with what they should be."""
-    readmes = {path / "README.md": render(read_module(path)) for path in list_modules(infra)}
+    readmes = {path / "README.md": render_readme(read_module(path)) for path in list_modules(infra)}
     return {path: text for path, text in readmes.items() if not path.exists() or path.read_text() != text}
 
 

@@ -144,7 +144,7 @@ class Mutant:
         return f"{self.text} -> {self.change}"
 
 
-def list_changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+def list_mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """What a node may be changed to, each with a description."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
@@ -224,7 +224,7 @@ def list_mutants(source: str) -> list[tuple[Mutant, int, int]]:
         (Mutant(node.lineno, lines[node.lineno - 1].strip(), change), number, index)
         for number, node in enumerate(ast.walk(tree))
         if id(node) not in skipped and hasattr(node, "lineno")
-        for index, (change, _) in enumerate(list_changes(node))
+        for index, (change, _) in enumerate(list_mutations(node))
     ]
 
 
@@ -244,7 +244,7 @@ def compile_mutant(source: str, path: Path, number: int, index: int) -> CodeType
     """The code of a source with one change."""
     tree = ast.parse(source)
     target = list(ast.walk(tree))[number]
-    replacement = [node for _, node in list_changes(target)][index]
+    replacement = [node for _, node in list_mutations(target)][index]
 
     class Swap(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
@@ -256,7 +256,7 @@ def compile_mutant(source: str, path: Path, number: int, index: int) -> CodeType
     return code
 
 
-class Planted(SourceFileLoader):
+class MutantLoader(SourceFileLoader):
     """Loads other code for one module."""
 
     def __init__(self, name: str, path: str, code: CodeType | None) -> None:
@@ -292,7 +292,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
         with report.open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
-            sys.meta_path.insert(0, Planted(module, str(find_path(module)), code))
+            sys.meta_path.insert(0, MutantLoader(module, str(find_path(module)), code))
             import pytest
 
             # a warning is no kill, and what is imported before is not rewritten

@@ -23,7 +23,7 @@ def mask_output(printed: str) -> str:
     return "\n".join(line.rstrip() for line in plain.replace(f"{ROOT}/", "").strip().splitlines()) + "\n"
 
 
-def run(command: str) -> str:
+def run_command(command: str) -> str:
     """What a command prints, from the root of the checkout.
 
     Raises
@@ -37,7 +37,7 @@ def run(command: str) -> str:
 
 def paste_outputs(page: str) -> str:
     """The page with the output of a new run in every marked block."""
-    return MARK.sub(lambda match: match[1] + run(match["command"]), page)
+    return MARK.sub(lambda match: match[1] + run_command(match["command"]), page)
 
 
 def main() -> int:

@@ -143,16 +143,16 @@ def move_to_prod(right: Right) -> Right:
     'arn:aws:s3:::fruits-prod-data-<account>'
     """
 
-    def moved(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def move(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if isinstance(value, tuple):
-            return tuple(str(moved(part)) for part in value)
+            return tuple(str(move(part)) for part in value)
         return "prod" if value == "local" else value.replace("fruits-local", "fruits-prod")
 
-    context = {key: moved(value) for key, value in right.context}
+    context = {key: move(value) for key, value in right.context}
     role = right.action.startswith("iam:") and ":role/fruits-" in right.resource
     if role and any(kind.knows(BOUNDARY) for kind in reference.find_action(right.action).kinds):
         context[BOUNDARY] = "arn:aws:iam::<account>:policy/fruits-prod-boundary"
-    return Right(right.action, str(moved(right.resource)), tuple(sorted(context.items())), right.commands)
+    return Right(right.action, str(move(right.resource)), tuple(sorted(context.items())), right.commands)
 
 
 def merge_rights(rights: Iterable[Right]) -> list[Right]:

@@ -32,7 +32,7 @@ _BADGE = """([selector, number]) => {
 }"""
 
 
-def save(page: Page, place: Path) -> None:
+def save_screenshot(page: Page, place: Path) -> None:
     """A screenshot, as small as PNG allows."""
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(place, "PNG", optimize=True)
     print(f"{place.relative_to(ROOT)}: {place.stat().st_size // 1024} KiB")
@@ -47,12 +47,12 @@ def main(arguments: list[str]) -> int:
         page.wait_for_selector("html[data-ready=yes]", state="attached")
         page.evaluate("window.fruits.choose(119)")
         page.wait_for_timeout(1000)
-        save(page, ROOT / "docs" / "report.png")
+        save_screenshot(page, ROOT / "docs" / "report.png")
         for number, selector in enumerate(MARKS, 1):
             page.evaluate(_BADGE, [selector, number])
         page.set_viewport_size({"width": WIDTH, "height": HEIGHT + 330})
         page.wait_for_timeout(1000)
-        save(page, ROOT / "docs" / "report-annotated.png")
+        save_screenshot(page, ROOT / "docs" / "report-annotated.png")
         browser.close()
     return 0
 

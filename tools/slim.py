@@ -47,7 +47,7 @@ def remove_unused(packages: Path) -> int:
     """Remove it; returns the bytes freed."""
     freed = 0
     for place in list_unused(packages):
-        freed += size_of(place)
+        freed += measure_size(place)
         if place.is_dir():
             shutil.rmtree(place)
         else:
@@ -70,7 +70,7 @@ def compress_models(packages: Path) -> int:
     return freed
 
 
-def size_of(place: Path) -> int:
+def measure_size(place: Path) -> int:
     """Bytes of a file, or of every file below a folder."""
     return sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file())
 

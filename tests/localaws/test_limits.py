@@ -112,7 +112,7 @@ def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     """The code's own texts, as written; `make apply` on the embedded AWS says the same of what becomes of them."""
     texts = []
     for path in sorted((ROOT / "infra").rglob("*.tf")):
-        for resource in module_docs.parse(path.read_text()).get("resource", []):
+        for resource in module_docs.parse_blocks(path.read_text()).get("resource", []):
             for kind, named in resource.items():
                 if kind in (
                     "aws_security_group",
