@@ -37,7 +37,7 @@ def prune(value: Any) -> Any:
 
 
 def check_answer(service: str, operation: str, result: dict[str, Any]) -> None:
-    """Raise WrongShapeError when ``result`` has members, types or enum values that the operation's output has not."""
+    """Raise WrongShapeError when ``result`` has members, types or enum values that are not the operation's."""
     shape = read_service_model(service).operation_model(operation).output_shape
     if shape is None:
         if result:
@@ -79,7 +79,7 @@ def read_request(response: BaseResponse) -> dict[str, Any]:
 
 
 def operation(name: str) -> Callable[[Method], Callable[[Any], ActionResult]]:
-    """Make a method of plain request and result an API operation of that name, whose answer is checked."""
+    """Turn a method from request to result into an API operation, whose answer is checked."""
 
     def decorate(method: Method) -> Callable[[Any], ActionResult]:
         def respond(response: Any) -> ActionResult:

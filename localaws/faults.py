@@ -3,8 +3,8 @@
 ``bootstrap``      every bootstrap action fails
 ``executor-lost``  one executor process of each Spark step is killed; Spark starts another
 ``spot``           the same, and an instance of a Spot fleet is taken away for it
-``no-capacity``    no Spot instance comes, so fleets wait as long as they say; no executor joins a Spark step unless
-                   machines on demand came instead, and 20 s are waited for one, not 15 minutes
+``no-capacity``    no Spot instance comes, so fleets wait for their timeouts; no executor joins a Spark step unless
+                   machines on demand came instead, and the job waits 20 s for one, not 15 minutes
 ``step-oom``       the driver of each Spark step is killed, as the kernel or YARN does when memory runs out
 ``s3-slow``        every read from S3 takes 0.2 s longer
 ``s3-503``         every seventh call about an object is answered with 503 SlowDown
@@ -41,9 +41,9 @@ ON_YARN = ("driver-memory", "executor-heap", "worker-memory", "worker-killed", "
 KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-slow", "s3-503", *ON_YARN)
 _SHORT_WAIT = {"spark.fruits.executors.wait": "20"}
 UNPLACEABLE_EXECUTORS = {"spark.executor.cores": "1000", **_SHORT_WAIT}
-"""Why no worker of ``local-cluster`` takes an executor."""
+"""An executor that no worker of ``local-cluster`` can take."""
 GROWING = str(Path(__file__).with_name("yarn") / "growing")
-"""On a Python's path, it makes the Python grow."""
+"""A folder that, on PYTHONPATH, makes every Python take more and more memory."""
 SUBMIT_CONF: dict[str, dict[str, str]] = {
     "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_SHORT_WAIT},
     "driver-memory": {"spark.yarn.appMasterEnv.PYTHONPATH": GROWING},
@@ -51,8 +51,8 @@ SUBMIT_CONF: dict[str, dict[str, str]] = {
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
     "worker-memory": {"spark.executorEnv.PYTHONPATH": GROWING},
 }
-"""What a step is submitted with on YARN: a Python or a heap that needs more than it may have, or no executor at all.
-Containers that are too small from the start are no accident: the job refuses them before it reads an image."""
+"""What a step on YARN is submitted with, by fault: a Python or a heap that needs more than it may have, or no executor.
+Containers that are too small from the start are no fault: the job refuses them before it reads an image."""
 FULL_DISKS = {
     "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "true",
     "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "0.01",
@@ -64,7 +64,7 @@ SLOW_DOWN_EVERY = 7
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 _DAEMON = "pyspark.daemon"
 STEP_FAULTS = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
-"""What is done to a step's processes or instances while it runs."""
+"""Faults that strike a step's processes or instances while it runs."""
 
 
 class NeedsYarnError(LocalAwsError):
@@ -73,7 +73,7 @@ class NeedsYarnError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} happens on a real YARN only. Fix: give YARN=1 too, from make apply or demo on.")
+        super().__init__(f"FAULT={kind} needs a real YARN. Fix: give YARN=1 to make apply or make demo as well.")
         self.kind = kind
 
 
@@ -83,7 +83,7 @@ class UnknownFaultError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none")
+        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none.")
         self.kind = kind
 
 
@@ -134,14 +134,14 @@ def wrap_faults(application: Wsgi, settings: Settings) -> Wsgi:
 
 @dataclass(frozen=True)
 class StepProcesses:
-    """Where a step's processes are found, and what else an accident takes.
+    """The processes of a step, and the instances that a fault can take away with them.
 
     Attributes
     ----------
-    processes : all of the step's
-    driver : the driver's JVM, None while there is none
+    processes : lists all of them
+    driver : finds the driver's JVM; None while there is none
     take_spot : takes a Spot instance away
-    take_master : takes the instance on which the driver runs away; None where it runs on no instance of its own
+    take_master : takes away the instance on which the driver runs; None where it has no instance of its own
     """
 
     processes: Callable[[], Iterable[psutil.Process]]
@@ -172,7 +172,7 @@ class StepProcesses:
 
 
 def list_children(pid: int) -> list[psutil.Process]:
-    """The processes below one; none when it has ended."""
+    """All descendants of a process; none when it has ended."""
     try:
         return list(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
@@ -180,7 +180,7 @@ def list_children(pid: int) -> list[psutil.Process]:
 
 
 def read_command(process: psutil.Process) -> list[str]:
-    """A process's command line; empty words when it has ended."""
+    """A process's command line; one empty word when it has ended."""
     try:
         return [str(word) for word in process.cmdline()] or [""]
     except psutil.Error:
@@ -196,39 +196,39 @@ def find_parent(process: psutil.Process) -> int:
 
 
 class FaultInjector:
-    """Waits until a Spark step's executors work and does to the step what the fault says.
+    """Waits until a Spark step's executors are at work, then injects a fault.
 
     Parameters
     ----------
     kind : one of `STEP_FAULTS`
-    processes : whom it may strike
+    processes : the step's
     """
 
     def __init__(self, kind: str, processes: StepProcesses) -> None:
         self.kind, self._processes = kind, processes
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"fault-{kind}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """The step has ended."""
-        self._over.set()
+        """Stop waiting: the step has ended."""
+        self._ended.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(0.2):
+        while not self._ended.wait(0.2):
             busy = self._processes.find_busy_executors()
             if busy and self._inflict(busy[0]):
                 return
 
     def _inflict(self, executor: psutil.Process) -> bool:
-        """Strike; whether that was all."""
+        """Do what the fault says; returns whether that was all."""
         processes = self._processes
         match self.kind:
             case "worker-killed":
                 for worker in processes.find_python_workers():
                     self._kill("the Python worker", worker)
-                return False  # Spark starts others, and they shall end too
+                return False  # Spark starts others, which must end too
             case "step-oom":
                 self._kill("the driver", processes.driver())
             case "master-lost":

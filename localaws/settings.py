@@ -1,4 +1,4 @@
-"""What can be turned on the embedded AWS, from the environment (``LOCALAWS_…``)."""
+"""The settings of the embedded AWS, from the environment (``LOCALAWS_…``)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LEAST = {
 
 
 class SettingError(LocalAwsError):
-    """A setting that is not a number, and should be one; or one that is too small to work with."""
+    """A setting that should be a number and is not, or one that is too small to work with."""
 
     exit_code = 2
 
     def __init__(self, name: str, text: str, default: float) -> None:
-        what = "whole number" if isinstance(default, int) else "number"
+        number = "whole number" if isinstance(default, int) else "number"
         least, name = _LEAST.get(name, 0), f"LOCALAWS_{name.upper()}"
-        super().__init__(f"{name}={text} is not a {what} from {least}. Fix: for example {name}={default}.")
+        super().__init__(f"{name}={text} is not a {number} from {least}. Fix: for example {name}={default}.")
 
 
 @dataclass

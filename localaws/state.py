@@ -49,13 +49,13 @@ def write_record(home: Path, record: Record) -> None:
 
 
 def make_home(home: Path) -> None:
-    """Make the home, closed to other users: logs, states and the nodes' folders hold keys too."""
+    """Make the home, closed to other users: logs, states and the nodes' folders hold keys, too."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
 
 
 def read_record(home: Path) -> Record | None:
-    """The last record, or None; whether the server lives is for the caller to ask."""
+    """The last record, or None; whether that server still runs is for the caller to find out."""
     try:
         content = json.loads(locate_record(home).read_text())
         return Record(**{**content, "keys": Keys(**content["keys"])})

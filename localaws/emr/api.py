@@ -45,7 +45,7 @@ def _find_clusters(account: str, region: str) -> dict[str, Cluster]:
 
 
 def _make_setter(name: str, member: str, attribute: str) -> Callable[[Any], ActionResult]:
-    """The operation that gives a member of its request to clusters."""
+    """An operation that sets an attribute of clusters to a member of its request."""
 
     def set_value(self: Emr, request: dict[str, Any]) -> None:
         for cluster in [self._find_cluster(cluster_id) for cluster_id in request["JobFlowIds"]]:
@@ -137,9 +137,7 @@ class Emr(ElasticMapReduceResponse):
     @operation("TerminateJobFlows")
     def terminate_job_flows(self, request: dict[str, Any]) -> None:
         clusters = [self._find_cluster(i) for i in request["JobFlowIds"]]
-        for cluster in clusters:
-            if not cluster.protected:
-                cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")
+        terminate(self.current_account, self.region, request["JobFlowIds"])
         if any(c.protected and c.is_live for c in clusters):
             raise ValidationException("Could not shut down one or more job flows since they are termination protected.")
 
@@ -354,7 +352,7 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetBlockPublicAccessConfiguration")
     def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
-        # on, with port 22 excepted, where nobody has changed it: moto answers nothing then
+        # moto answers nothing until somebody changes it; on AWS it is on, except for port 22
         answer = self.backend.get_block_public_access_configuration()
         config = answer.get("block_public_access_configuration", {"block_public_security_group_rules": True})
         metadata = answer.get("block_public_access_configuration_metadata", {})
@@ -394,7 +392,7 @@ def list_operations() -> dict[str, str]:
 
 
 def terminate(account: str, region: str, cluster_ids: list[str]) -> None:
-    """TerminateJobFlows as the scheduler calls it: a protected cluster stays."""
+    """End clusters as TerminateJobFlows does: not those that are protected."""
     clusters = _find_clusters(account, region)
     for cluster in (clusters[i] for i in cluster_ids if i in clusters):
         if not cluster.protected:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 LAUNCHED = "AM container is launched, waiting for AM container to Register with RM"
-RPC_PORT = 45383  # any: nobody asks there
+RPC_PORT = 45383  # any number: nothing listens there
 _SIGNAL = 128
 
 
@@ -71,7 +71,7 @@ class Application:
     def _format_report(
         self, now: datetime, state: str, diagnosis: str, final: str = "UNDEFINED", *, runs: bool = False
     ) -> str:
-        """A change of state: the line, and the block of details that follows it."""
+        """A change of state: a line, and the block of details that follows it."""
         details = {
             "client token": "N/A",
             "diagnostics": diagnosis,
@@ -89,12 +89,12 @@ class Application:
 
     def _describe_kill(self, now: datetime, code: int) -> str:
         attempt = self.id.replace("application", "appattempt") + "_000001"
-        at = f"[{now:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "]"
+        stamp = f"[{now:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "]"
         return (
             f"Application {self.id} failed 1 times (global limit =2; local limit is =1) due to AM Container for "
-            f"{attempt} exited with  exitCode: {code}\nFailing this attempt.Diagnostics: {at}Container killed on "
-            f"request. Exit code is {code}\n{at}Container exited with a non-zero exit code {code}. \n"
-            f"{at}Killed by external signal\nFor more detailed output, check the application tracking page: http://{self.primary}:8088/cluster/app/"
+            f"{attempt} exited with  exitCode: {code}\nFailing this attempt.Diagnostics: {stamp}Container killed on "
+            f"request. Exit code is {code}\n{stamp}Container exited with a non-zero exit code {code}. \n"
+            f"{stamp}Killed by external signal\nFor more detailed output, check the application tracking page: http://{self.primary}:8088/cluster/app/"
             f"{self.id} Then click on links to logs of each attempt.\n. Failing the application."
         )
 
@@ -115,7 +115,7 @@ def describe_exit(code: int) -> str:
 
 
 def describe_master_end(now: datetime, code: int) -> str:
-    """The master's own last words; none when all went well, and none when it was killed."""
+    """The master's own last lines; none when all went well, and none when it was killed."""
     if code <= 0:
         return ""
     return format_line(now, f"ERROR ApplicationMaster: {describe_exit(code)}") + format_line(

@@ -55,7 +55,7 @@ LEAST_MB = {
     "spark.executor.memory": 600,
     "spark.executor.memoryOverhead": 1300,
 }
-STEP_MB = 32  # of which every container is a multiple: yarn.scheduler.minimum-allocation-mb
+CONTAINER_UNIT_MB = 32  # every container is a multiple of it: yarn.scheduler.minimum-allocation-mb
 
 
 # ------------------------------------------------------------------------------------------------ sizes, pure
@@ -103,7 +103,7 @@ def compute_node_mb(instance_type: str, factor: float, defaults: Mapping[str, st
     for side in ("driver", "executor"):
         names = [name for name in LEAST_MB if f".{side}." in name and name in given]
         container = sum(parse_mb(scale_setting(name, given[name], factor)) for name in names)
-        pair += -(-container // STEP_MB) * STEP_MB
+        pair += -(-container // CONTAINER_UNIT_MB) * CONTAINER_UNIT_MB
     return min(whole, max(int(whole * factor), pair))
 
 
@@ -124,7 +124,7 @@ def choose_representatives(instances: Iterable[Instance], most: int) -> list[Ins
 
 
 def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
-    """By what every size is multiplied so that the nodes fit this machine: 1 where they do.
+    """The factor by which every memory size is multiplied so that the nodes fit this machine; 1 where they fit.
 
     >>> find_factor([11712], 32000), find_factor([11712, 11712], 16000)
     (1.0, 0.51)
@@ -135,7 +135,7 @@ def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
 
 
 def parse_mb(size: str) -> int:
-    """Spark's way of writing memory in megabytes, which it is where no unit is given; 0 for what is no size.
+    """Megabytes of a memory size as Spark writes it (in megabytes where it has no unit); 0 for what is no size.
 
     >>> parse_mb("2g"), parse_mb("2560"), parse_mb("2048 mb"), parse_mb("lots")
     (2048, 2560, 2048, 0)
@@ -145,7 +145,7 @@ def parse_mb(size: str) -> int:
 
 
 def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
-    """A size of Spark's, multiplied; never below the least.
+    """A memory size of Spark's, multiplied; never below the least.
 
     >>> scale_memory("2g", 0.5), scale_memory("2560", 0.5), scale_memory("2048m", 1.0), scale_memory("lots", 0.5)
     ('1024m', '1280m', '2048m', 'lots')
@@ -159,7 +159,7 @@ def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
 
 
 def scale_setting(name: str, value: str, factor: float) -> str:
-    """A setting of Spark's, scaled where it is one of memory.
+    """The value of a Spark setting, scaled where it is one of memory.
 
     >>> scale_setting("spark.driver.memory", "2g", 0.5), scale_setting("spark.executor.cores", "2", 0.5)
     ('1024m', '2')
@@ -171,7 +171,7 @@ def scale_setting(name: str, value: str, factor: float) -> str:
 
 
 def read_yarn_site(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The cluster's yarn-site with EMR's one key of its own translated."""
+    """The cluster's yarn-site, with EMR's one key of its own translated into Apache's."""
     site = spark.read_classification(configurations, "yarn-site")
     if AM_LABEL in site:
         site[APACHE_AM_LABEL] = site.pop(AM_LABEL)
@@ -185,7 +185,7 @@ def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
 
 @dataclass(frozen=True)
 class SparkFiles:
-    """What of this machine a spark-submit has to know.
+    """The files of this machine that a spark-submit needs.
 
     Attributes
     ----------
@@ -193,9 +193,9 @@ class SparkFiles:
     libraries : the zips of PySpark and Py4J
     connector : jars of S3A
     hosts : the file with the nodes' names
-    staging : folder for what the client hands to YARN
+    staging : folder for what the client gives to YARN
     events : folder of the event logs
-    factor : of every memory size
+    factor : by which every memory size is multiplied
     """
 
     jars: Path
@@ -208,7 +208,7 @@ class SparkFiles:
 
 
 def make_spark_conf(wanted: Mapping[str, str], files: SparkFiles) -> dict[str, str]:
-    """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
+    """The configuration of a step: EMR's defaults, what cluster and step ask for, and what must differ here."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
     connector = ":".join(str(path) for path in files.connector)
     conf = emr | {name: scale_setting(name, value, files.factor) for name, value in wanted.items()}
@@ -225,19 +225,19 @@ def make_spark_conf(wanted: Mapping[str, str], files: SparkFiles) -> dict[str, s
         "spark.executor.extraClassPath": connector,
         **spark.make_event_log_conf(files.events),
     }
-    # the third is of the application's master in client mode, where the driver runs elsewhere
+    # the third is for the application's master in client mode, where the driver runs elsewhere
     for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
         options = f"-Djdk.net.hosts.file={files.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         conf[f"spark.{name}"] = f"{conf.get(f'spark.{name}', '')} {options}".strip()
     for variable in ("yarn.appMasterEnv", "executorEnv"):
-        # listens where the node's name leads, and nowhere else
+        # listen on the address of the node's name, and nowhere else
         conf[f"spark.{variable}.SPARK_LOCAL_HOSTNAME"] = "{{NM_HOST}}"
         conf[f"spark.{variable}.SPARK_LOCAL_IP"] = "127.0.0.1"
     return conf
 
 
 def make_spark_command(submit: spark.Submit, defaults: Mapping[str, str], files: SparkFiles) -> spark.SparkCommand:
-    """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
+    """The step's spark-submit for the YARN of this machine, and its whole configuration."""
     wanted = dict(defaults) | submit.conf
     mode = submit.find_option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
     args: list[str] = []
@@ -248,7 +248,7 @@ def make_spark_command(submit: spark.Submit, defaults: Mapping[str, str], files:
 
 
 def find_application(text: str) -> str | None:
-    """The application of a client's log.
+    """The id of the application in a client's log; None where it has none yet.
 
     >>> find_application("INFO Client: Submitting application application_1795788536013_0001 to ResourceManager")
     'application_1795788536013_0001'
@@ -283,12 +283,12 @@ class Hadoop:
 
     # -- start and end ----------------------------------------
     def start(self) -> None:
-        """Begin to start in the background: the bootstrap actions run meanwhile."""
+        """Start in the background, while the bootstrap actions run."""
         self._starting = threading.Thread(target=self._start, name=f"yarn-{self.cluster.id}", daemon=True)
         self._starting.start()
 
     def await_start(self) -> None:
-        """Return when the daemons are ready; raises what kept them from it."""
+        """Return when the daemons are ready; raises the error of a start that failed."""
         if self._starting is not None:
             self._starting.join()
         if self._problem is not None:
@@ -311,9 +311,9 @@ class Hadoop:
         return choose_representatives(self.cluster.instances, self.settings.yarn_nodes)
 
     def _make_yarn(self) -> Yarn:
-        chosen = self._choose_instances()
+        instances = self._choose_instances()
         self.factor = find_factor(
-            (compute_yarn_mb(instance.instance_type) for instance in chosen), psutil.virtual_memory().total >> 20
+            (compute_yarn_mb(instance.instance_type) for instance in instances), psutil.virtual_memory().total >> 20
         )
         configurations = self.cluster.request.get("Configurations", [])
         environment = self.node.make_environment()
@@ -355,7 +355,7 @@ class Hadoop:
         return machine
 
     def stop(self) -> None:
-        """End daemons and containers, also those that are just being started."""
+        """End daemons and containers, even those that are just being started."""
         self._ended = True
         if self.yarn is not None:
             self.yarn.stop()
@@ -366,10 +366,12 @@ class Hadoop:
         """How many NodeManagers stand for how many instances, and how large they are."""
         count = len(self.yarn.machines) if self.yarn else 0
         workers = [instance for instance in find_workers(self.cluster.instances) if instance.ended is None]
-        sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
+        sizes = "EMR's memory sizes" if self.factor == 1 else f"{self.factor:.0%} of EMR's memory sizes"
         if [worker.role for worker in workers] == ["MASTER"]:
             return f"YARN: a NodeManager on the primary, the only node, with {sizes}"
-        return f"YARN: {count} NodeManagers stand for {len(workers)} core and task instances, with {sizes}"
+        managers = "1 NodeManager stands" if count == 1 else f"{count} NodeManagers stand"
+        instances = "1 instance" if len(workers) == 1 else f"{len(workers)} core and task instances"
+        return f"YARN: {managers} for {instances}, with {sizes}"
 
     # -- processes ----------------------------------------
     def list_processes(self) -> list[psutil.Process]:
@@ -377,7 +379,7 @@ class Hadoop:
         return list(find_processes(self.node.root))
 
     def find_host(self, process: psutil.Process) -> str:
-        """The machine that a container's process runs on; empty for what is none."""
+        """The name of the machine that a container's process runs on; empty for any other process."""
         if self.yarn is None:
             return ""
         try:
@@ -388,27 +390,27 @@ class Hadoop:
 
     # -- instances ----------------------------------------
     def follow(self, *, shut_down: bool = False) -> None:
-        """Lose the machines of instances that have ended, and add one for each new instance.
+        """End the machines of instances that have ended, and add one for each new instance.
 
         Parameters
         ----------
-        shut_down : those were shut down, and did not fail
+        shut_down : the instances were shut down, and did not fail
         """
         if self.yarn is None:
             return
         with self._changing:
-            chosen = self._choose_instances()
+            instances = self._choose_instances()
             for machine in list(self.yarn.machines):
                 if self._owners[machine.name].ended is not None:
                     self.yarn.lose(machine, shut_down=shut_down)
             served = {machine.name for machine in self.yarn.machines}
-            for instance in chosen:
+            for instance in instances:
                 if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:
                     self.yarn.add(self._make_machine(instance))
 
     # -- Spark ----------------------------------------
     def list_spark_files(self, events: Path) -> SparkFiles:
-        """What a spark-submit has to know of this machine."""
+        """The files of this machine that a spark-submit needs."""
         assert self.yarn is not None
         home, folder = find_pyspark(), self.yarn.plan.folder
         connector = self.node.make_s3a_conf()["spark.driver.extraClassPath"].split(":")
@@ -423,13 +425,13 @@ class Hadoop:
         )
 
     def list_container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
-        """``containers/…`` and the file, of an application."""
+        """The logs of an application's containers: ``containers/…``, and the file."""
         if self.yarn is not None:
             for key, path in self.yarn.list_container_logs(application):
                 yield f"containers/{application}/{key}", path
 
     def list_node_logs(self) -> Iterable[tuple[str, Path]]:
-        """``node/<instance>/applications/hadoop-yarn/…`` and the file, of every daemon that there was."""
+        """The logs of all daemons: ``node/<instance>/applications/hadoop-yarn/…``, and the file."""
         if self.yarn is None:
             return
         cluster_plan = self.yarn.plan
@@ -443,7 +445,7 @@ class Hadoop:
 
 
 def make_submit_environment(files: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
-    """What a spark-submit for this YARN needs in its environment."""
+    """The variables that a spark-submit for this YARN needs."""
     return {
         "SPARK_HOME": str(files.jars.parent),
         "HADOOP_CONF_DIR": str(cluster_plan.conf),

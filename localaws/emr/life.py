@@ -23,12 +23,12 @@ from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
 INTERRUPTED = "Instance was terminated by EC2: Spot instance interruption"
-# A fleet's next instance takes minutes; here long enough to see that one is missing.
+# On AWS a new instance takes minutes; here just long enough to see that one is missing.
 REPLACE_SECONDS = 3.0
 
 
 class Supervisor:
-    """Starts the lives of clusters and ends them with the server.
+    """Starts the lives of clusters, and ends them with the server.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Supervisor:
         return session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
 
     def launch(self, cluster: Cluster) -> None:
-        """Begin a cluster's life."""
+        """Start a cluster's life."""
         life = ClusterLife(cluster, self)
         with self._lock:
             self._lives[cluster.id] = life
@@ -68,7 +68,7 @@ class Supervisor:
             life.fill()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
-        """Cancel a step; whether it could still be cancelled."""
+        """Cancel a step; returns whether it could still be cancelled."""
         with cluster.changed:
             step = cluster.find_step(step_id)
             if step is None or step.state not in ("PENDING", "RUNNING"):
@@ -136,14 +136,14 @@ class ClusterLife:
         accidents = self.lose_spot, self.lose_master
         self.runner = Runner(cluster, self.node, self.shipper, settings, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
-        self._awaits = threading.Lock()
+        self._awaiting = threading.Lock()
         self._server_ends = False
-        # Auto-termination's collector on the node must reach a public endpoint, or the limit never strikes.
+        # Auto-termination's collector on the node must reach a public endpoint, or the limit has no effect.
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-auto-termination-policy.html
         self._reaches_internet = False
 
     def abandon(self) -> None:
-        """End because the server ends: no more calls, only no process left behind."""
+        """End because the server ends: without calls to it, and with no process left behind."""
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
@@ -157,7 +157,7 @@ class ClusterLife:
         self._lose(spot[:1], INTERRUPTED, shut_down=True)
 
     def lose_master(self) -> None:
-        """Let the instance fail on which a driver runs; a Spot instance is taken back."""
+        """Let the instance fail on which a driver runs; if it is a Spot instance, EC2 takes it back."""
         host = self.runner.find_master_host()
         failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
         self._lose(failed, INTERRUPTED if any(i.market == "SPOT" for i in failed) else "The instance failed")
@@ -179,7 +179,7 @@ class ClusterLife:
 
     # -- capacity ----------------------------------------
     def fill(self) -> None:
-        """Bring the instances to the fleets' targets, as far as there is capacity; what lacks is waited for."""
+        """Bring the instances to the fleets' targets, as far as there is capacity, and wait for the rest."""
         self._fill()
         if capacity.list_waits(self.cluster):
             threading.Thread(target=self._await_capacity, name=f"spot-{self.cluster.id}", daemon=True).start()
@@ -191,9 +191,9 @@ class ClusterLife:
             self.follow()
 
     def _await_capacity(self) -> None:
-        """Wait until no fleet lacks Spot capacity; do what their specifications say where they have waited enough."""
+        """Wait until no fleet lacks Spot capacity; one that has waited enough does what its specification says."""
         cluster = self.cluster
-        with self._awaits:
+        with self._awaiting:
             while cluster.ending is None and (waiting := capacity.list_waits(cluster)):
                 if self._give_up_waiting(waiting) or self.provisioner.has_spot:
                     self._fill()
@@ -203,7 +203,7 @@ class ClusterLife:
                         cluster.changed.wait(capacity.compute_seconds_left(cluster, waiting, self.settings.clock_rate))
 
     def _give_up_waiting(self, waiting: dict[str, int]) -> bool:
-        """Do what is due of fleets that have waited long enough; whether something was."""
+        """Do what is due for fleets that have waited long enough; returns whether anything was."""
         cluster = self.cluster
         with cluster.changed:
             due = capacity.list_due(cluster, waiting, self.settings.clock_rate)
@@ -218,7 +218,7 @@ class ClusterLife:
         return bool(due)
 
     def follow(self, *, shut_down: bool = False) -> None:
-        """Let YARN's machines be those of the instances; ``shut_down``: those that are gone did not fail."""
+        """Bring YARN's machines in line with the instances; ``shut_down``: those that ended did not fail."""
         if self.hadoop is not None:
             self.hadoop.follow(shut_down=shut_down)
 
@@ -301,7 +301,7 @@ class ClusterLife:
 
     # -- steps ----------------------------------------
     def _start_steps(self) -> bool:
-        """Start what may start; whether a step is pending or running."""
+        """Start the steps that may start; returns whether any is pending or running."""
         cluster = self.cluster
         running = sum(s.state in ("RUNNING", "CANCEL_PENDING") for s in cluster.steps)
         for step in [s for s in cluster.steps if s.state == "PENDING"][: max(0, cluster.concurrency - running)]:
@@ -335,7 +335,7 @@ class ClusterLife:
             cluster.changed.notify_all()
 
     def _after_failure(self, step: Step) -> None:
-        """ActionOnFailure, which holds only with one step at a time."""
+        """Do what ActionOnFailure says; it holds only with one step at a time."""
         cluster = self.cluster
         if step.on_failure == "CONTINUE" or cluster.concurrency > 1:
             return
@@ -359,15 +359,15 @@ class ClusterLife:
         for act in self._list_last_acts(message):
             try:
                 act()
-            except Exception:  # nothing that goes wrong now may leave it TERMINATING, or its instances running
+            except Exception:  # a failure must leave neither the state TERMINATING nor instances that run
                 LOG.exception("the end of cluster %s", cluster.id)
         with cluster.changed:
             cluster.state, cluster.ended = state, now()
             cluster.changed.notify_all()
-        self.node.remove()  # after the end is told: some 30,000 files
+        self.node.remove()  # after the end is shown, because it takes a while: about 30,000 files
 
     def _list_last_acts(self, message: str) -> list[Callable[[], object]]:
-        """What is done at the end, in this order; when the server ends, nothing that calls it."""
+        """What is done at the end, in this order; without calls to the server when it ends, too."""
         acts: list[Callable[[], object]] = [self.runner.stop, *([self.hadoop.stop] if self.hadoop else [])]
         acts += [thread.join for thread in self._steps]
         if not self._server_ends:

@@ -1,4 +1,4 @@
-"""Logs as EMR leaves them in S3: gzipped, in its layout, and only some time after they were written."""
+"""Logs as EMR leaves them in S3: compressed, in its layout, and only some time after they were written."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class LogShipper:
         self._pending: dict[tuple[Path, str], threading.Timer] = {}
 
     def locate(self, key: str) -> str | None:
-        """Where a log will be."""
+        """The address that a log will have; None where no logs are sent."""
         return f"{self._root}{key}.gz" if self._root else None
 
     def send(self, path: Path, key: str) -> None:
-        """Send a file some time from now."""
+        """Send a file after the delay."""
         timer = threading.Timer(self._delay, self._deliver, (path, key))
         timer.daemon = True
         self._pending[path, key] = timer
@@ -60,11 +60,11 @@ class LogShipper:
     @contextmanager
     def following(self, path: Path, key: str) -> Iterator[None]:
         """Send a file whenever it has grown, for the time of a block, as EMR does every five minutes."""
-        over = threading.Event()
+        ended = threading.Event()
 
         def follow() -> None:
             size = 0
-            while not over.wait(max(self._delay, SHORTEST_SECONDS)):
+            while not ended.wait(max(self._delay, SHORTEST_SECONDS)):
                 if path.stat().st_size > size:
                     size = path.stat().st_size
                     self._put(path, key)
@@ -74,14 +74,14 @@ class LogShipper:
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             thread.join()
 
     def close(self) -> None:
         """Send what is left at once, and end."""
         for timer in list(self._pending.values()):
             timer.cancel()
-            timer.join()  # one that is just sending goes on to its end
+            timer.join()  # one that is already sending finishes
         for path, key in list(self._pending):
             self._deliver(path, key)
 

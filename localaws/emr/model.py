@@ -1,4 +1,4 @@
-"""Clusters and steps as records: what was asked for, and what has become of it. No threads, no AWS calls."""
+"""Clusters and steps as records: what was requested, and what has become of it. No threads, no AWS calls."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OPEN_STEPS = ("PENDING", "CANCEL_PENDING", "RUNNING")
 
 
 def now() -> datetime:
-    """The present, as EMR tells time."""
+    """The present time, in UTC as EMR's answers have it."""
     return datetime.now(UTC)
 
 
 def describe_status(state: str, reason: dict[str, Any] | None, **moments: datetime | None) -> dict[str, Any]:
-    """A status in the API's shape: what is so, why, and since when."""
+    """A status in the API's shape: the state, its reason, and when things happened (``creation``, ``end``)."""
     timeline = {f"{name.title()}DateTime": moment for name, moment in moments.items()}
     return {"State": state, "StateChangeReason": reason or {}, "Timeline": timeline}
 
@@ -128,13 +128,13 @@ class Instance:
 
 @dataclass
 class SpotWait:
-    """What has become of a fleet's Spot capacity that was last asked for.
+    """A fleet's latest request for Spot capacity.
 
     Attributes
     ----------
-    since : when it was asked for
-    is_first : with the fleet; otherwise by a change of a fleet that runs
-    switched : instances that are on demand in their stead, because none came in time
+    since : when it was made
+    is_first : made with the fleet; otherwise by a change of a running fleet
+    switched : instances that EMR took on demand instead, because no Spot instance came in time
     is_given_up : EMR asks for no more
     """
 
@@ -149,11 +149,11 @@ _AS_REQUESTED = (
     *("SecurityConfiguration", "KerberosAttributes", "LogEncryptionKmsKeyId"),
     *("EbsRootVolumeSize", "EbsRootVolumeIops", "EbsRootVolumeThroughput"),
 )
-"""What DescribeCluster answers as RunJobFlow was given it."""
+"""What DescribeCluster repeats from RunJobFlow's request."""
 
 
 class Cluster:
-    """One cluster. Whoever reads or changes it holds ``changed`` (a condition), and notifies after a change."""
+    """One cluster. Whoever reads or changes it must hold ``changed`` (a condition), and notify it after a change."""
 
     def __init__(self, account: str, region: str, request: dict[str, Any]) -> None:
         self.id = make_id("j")
@@ -300,18 +300,14 @@ class Cluster:
             "PlacementGroups": request.get("PlacementGroupConfigs"),
         }
 
-    def status(self) -> dict[str, Any]:
-        """The state, its reason and times."""
-        reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
-        return describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended)
-
     def summarize(self) -> dict[str, Any]:
         """The cluster in ListClusters' shape."""
+        reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
         return {
             "Id": self.id,
             "Name": self.request["Name"],
             "ClusterArn": self.arn,
-            "Status": self.status(),
+            "Status": describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended),
             "NormalizedInstanceHours": 0,
         }
 

@@ -1,4 +1,4 @@
-"""What EMR does in the account for a cluster: instances, the endpoint ``emr-service-vpce``, permission checks.
+"""What EMR does in the account for a cluster: permission checks, instances, the endpoint ``emr-service-vpce``.
 
 Everything goes through the embedded AWS's own API, as the service's would.
 """
@@ -40,7 +40,7 @@ def parse_release(label: str) -> tuple[int, int]:
 
 
 class Provisioner:
-    """The EC2 side of one cluster."""
+    """Makes and ends what one cluster has in EC2."""
 
     def __init__(self, cluster: Cluster, endpoint: str, keys: Keys, settings: Settings) -> None:
         self.cluster, self.endpoint, self.keys, self.settings = cluster, endpoint, keys, settings
@@ -51,8 +51,8 @@ class Provisioner:
 
     def make_client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
-        where = {"endpoint_url": self.endpoint, "region_name": self.cluster.region}
-        return self._session.client(service, **where, **self.keys.arguments())
+        region = self.cluster.region
+        return self._session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
 
     # -- permissions ----------------------------------------
     def find_refusal(self) -> str | None:
@@ -69,8 +69,8 @@ class Provisioner:
             return f"Invalid InstanceProfile: {self._profile}."
         if not roles:
             return f"Instance profile {self._profile} has no role."
-        passing = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
-        if not authorization.is_allowed(role, passing):
+        request = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
+        if not authorization.is_allowed(role, request):
             return self._describe_refusal(role.arn, "iam:PassRole", roles[0]["Arn"])
         for action, resource, context in self._list_needs():
             if not authorization.is_allowed(role, AccessRequest(action, resource, context)):
@@ -85,7 +85,7 @@ class Provisioner:
         )
 
     def _list_needs(self) -> list[tuple[str, str, dict[str, str]]]:
-        """The launch as EC2 checks it: each resource with its own tags, what is made with the cluster's tags."""
+        """What EC2 checks at the launch: used resources with their own tags, new ones with the cluster's."""
         region, account = self.cluster.region, self.cluster.account
         requested = {f"aws:RequestTag/{k}": v for k, v in self.cluster.tag_map.items()}
         base = {"aws:RequestedRegion": region}
@@ -94,18 +94,18 @@ class Provisioner:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
         needs = [("ec2:RunInstances", arn("instance"), requested), ("ec2:RunInstances", arn("volume"), requested)]
-        for kind, name in self._list_places():
+        for kind, name in self._list_launch_resources():
             needs.append(("ec2:RunInstances", arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
         if self._makes_endpoint():
             vpc = self._find_vpc()
-            own = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
+            endpoint_tags = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
                 k: v for k, v in requested.items() if k.endswith(MANAGED_TAG)
             }
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), own))
+            needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), endpoint_tags))
             needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._read_tags(vpc, "aws:ResourceTag")))
         return [(action, resource, base | context) for action, resource, context in needs]
 
-    def _list_places(self) -> list[tuple[str, str]]:
+    def _list_launch_resources(self) -> list[tuple[str, str]]:
         subnets = [("subnet", self.cluster.subnet_id)] if self.cluster.subnet_id else []
         return [*subnets, *(("security-group", g) for g in sorted(set(self.cluster.managed_groups.values())))]
 
@@ -120,15 +120,17 @@ class Provisioner:
         return dict(self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0])
 
     def reaches_internet(self) -> bool:
-        """Whether the cluster's subnet has a route to everywhere (without a subnet of its own: the default one's)."""
+        """Whether the cluster's subnet has a route to the internet, as EC2's default subnet has."""
         if self.cluster.subnet_id is None:
             return True
         tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._find_vpc()]}])[
             "RouteTables"
         ]
-        own = [t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])]
-        main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
-        routes = [route for table in own or main for route in table["Routes"]]
+        subnet_tables = [
+            t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])
+        ]
+        main_tables = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
+        routes = [route for table in subnet_tables or main_tables for route in table["Routes"]]
         return any(route.get("DestinationCidrBlock") == "0.0.0.0/0" for route in routes)
 
     def _makes_endpoint(self) -> bool:
@@ -143,7 +145,7 @@ class Provisioner:
         return self.settings.fault != "no-capacity"
 
     def provision(self) -> None:
-        """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
+        """Launch the instances that fleets or groups lack, end those that are too many."""
         with self._resizing:
             if self.cluster.ending is not None:
                 return  # `release` may have been here
@@ -165,9 +167,9 @@ class Provisioner:
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
         given = [self.cluster.managed_groups.get(key, "") for key in keys]
-        made = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*given)
+        groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*given)
         with self.cluster.changed:
-            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, made, strict=True)}
+            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, groups, strict=True)}
 
     def _launch(self, target: dict[str, Any], count: int) -> None:
         cluster = self.cluster
@@ -191,16 +193,16 @@ class Provisioner:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
-        for new in launched:  # one by one: at the launch moto gives it to the first alone
+        for instance in launched:  # one by one: at the launch moto gives it only to the first
             profile = {"Name": self._profile}
-            self.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=new["InstanceId"])
+            self.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=instance["InstanceId"])
         with cluster.changed:
-            for new in launched:
+            for instance in launched:
                 cluster.instances.append(
                     Instance(
-                        ec2_id=new["InstanceId"],
-                        private_ip=new.get("PrivateIpAddress", ""),
-                        private_dns=new.get("PrivateDnsName", ""),
+                        ec2_id=instance["InstanceId"],
+                        private_ip=instance.get("PrivateIpAddress", ""),
+                        private_dns=instance.get("PrivateDnsName", ""),
                         instance_type=target["type"],
                         market=target["market"],
                         role=target["role"],
@@ -209,7 +211,7 @@ class Provisioner:
                     )
                 )
                 if primary:
-                    cluster.primary_dns = new.get("PrivateDnsName")
+                    cluster.primary_dns = instance.get("PrivateDnsName")
 
     def _mark_provisioned(self) -> None:
         with self.cluster.changed:
@@ -219,7 +221,7 @@ class Provisioner:
                 group["RunningInstanceCount"] = group["RequestedInstanceCount"]
 
     def mark_ready(self) -> None:
-        """Mark fleets, groups and instances as running; a fleet that lacks Spot capacity as it is."""
+        """Mark instances, fleets and groups as running, but for fleets that wait for Spot capacity."""
         with self.cluster.changed:
             for instance in self.cluster.instances:
                 instance.ready = instance.ready or now()
@@ -234,7 +236,7 @@ class Provisioner:
                     owner["Status"] = {"State": "RUNNING", "StateChangeReason": {}, "Timeline": timeline}
 
     def make_endpoint(self) -> None:
-        """Make EMR's own interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
+        """Make EMR's interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
         if not self._makes_endpoint():
             return
         vpc = self._find_vpc()
@@ -262,7 +264,7 @@ class Provisioner:
                 owner["Status"]["Timeline"] = owner["Status"]["Timeline"] | {"EndDateTime": now()}
 
     def lose(self, instances: list[Instance], reason: str) -> None:
-        """Instances that are gone, whatever the fleets want; `provision` replaces them."""
+        """End instances, whatever the fleets ask for; `provision` replaces them."""
         if not instances:
             return
         self.ec2.terminate_instances(InstanceIds=[i.ec2_id for i in instances])

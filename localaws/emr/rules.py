@@ -32,7 +32,7 @@ def check_concurrency(level: int) -> None:
 
 
 def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps: int) -> None:
-    """The limits on steps, for a new cluster as for one that runs."""
+    """The limits on steps, of a new cluster as of a running one."""
     if len(steps) > STEPS_PER_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
         raise ValidationException(
             f"Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel_Pending') for cluster exceeded: "
@@ -48,7 +48,7 @@ def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps
 
 
 def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types: Sequence[str]) -> None:
-    """Everything that RunJobFlow refuses at once.
+    """Raise what RunJobFlow refuses at once.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
 
 
 def check_fleet(fleet: dict[str, Any]) -> None:
-    """The limits on an instance fleet, of a new cluster as for one that is added."""
+    """The limits on an instance fleet, of a new cluster as of one that is added later."""
     kind = fleet["InstanceFleetType"]
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     if on_demand + spot < 1 and kind != "TASK":

@@ -27,11 +27,11 @@ COMMAND_RUNNER = "command-runner.jar"
 
 
 class Runner:
-    """Runs what one cluster is given to run.
+    """Runs the bootstrap actions and steps of one cluster.
 
     Parameters
     ----------
-    cluster : whose actions and steps
+    cluster : the cluster
     node : where they run
     shipper : who sends the logs
     settings : delays and sizes
@@ -104,18 +104,18 @@ class Runner:
         return self.hadoop.find_host(process) if self.hadoop is not None and process is not None else ""
 
     def interrupt(self, name: str, *, force: bool) -> None:
-        """Ask a step's processes to end, or end them."""
+        """Ask a step's processes to end, or kill them."""
         with self._lock:
             self._interrupted.add(name)
             group = self._groups.get(name)
         if group is None:
             return
         if self.hadoop is not None and self._kill_application(name):
-            return  # its client tells that it was killed, and ends
+            return  # its client says that it was killed, and ends
         group.kill(signal.SIGKILL if force else signal.SIGTERM)
 
     def _kill_application(self, step_id: str) -> bool:
-        """End a step's application on YARN, as EMR does; whether there was one and YARN took the order."""
+        """End a step's application on YARN, as EMR does; returns whether there was one and YARN agreed."""
         err = self.node.logs / "steps" / step_id / "stderr"
         application = find_application(err.read_text(errors="replace")) if err.exists() else None
         if self.hadoop is None or self.hadoop.yarn is None or application is None:
@@ -123,7 +123,7 @@ class Runner:
         return self.hadoop.yarn.kill_application(application)
 
     def stop(self) -> None:
-        """End every process; none is started any more."""
+        """End every process, and start no more."""
         with self._lock:
             self._stopping = True
             groups = list(self._groups.values())
@@ -132,7 +132,7 @@ class Runner:
 
     # -- bootstrap ----------------------------------------
     def run_bootstrap_action(self, number: int, action: Mapping[str, Any], instance: str) -> str | None:
-        """Run a bootstrap action; the answer is None, or EMR's sentence about the failure."""
+        """Run a bootstrap action; returns None, or EMR's sentence about the failure."""
         script = action["ScriptBootstrapAction"]
         out, err, controller = logs = _make_logs(self.node.logs / "bootstrap-actions" / str(number))
         local = self.node.tmp / f"bootstrap-{number}" / script["Path"].rsplit("/", 1)[-1]
@@ -169,13 +169,13 @@ class Runner:
 
     # -- steps ----------------------------------------
     def run_step(self, step: Step) -> int:
-        """Run a step to its end; its logs are sent, its failure is described."""
+        """Run a step to its end, send its logs and describe its failure; returns the exit code."""
         folder = self.node.logs / "steps" / step.id
         out, err, controller = logs = _make_logs(folder)
         started = now()
         jar = step.config["HadoopJarStep"]["Jar"]
-        line = " ".join([f"hadoop jar {jar}", *step.args])
-        self._note(controller, f"INFO startExec '{line}'")
+        command_line = " ".join([f"hadoop jar {jar}", *step.args])
+        self._note(controller, f"INFO startExec '{command_line}'")
         self._note(controller, f"INFO redirectOutput to /mnt/var/log/hadoop/steps/{step.id}/stdout")
         self._note(controller, f"INFO redirectError to /mnt/var/log/hadoop/steps/{step.id}/stderr")
         if jar != COMMAND_RUNNER:
@@ -190,7 +190,7 @@ class Runner:
             env = self.node.make_environment() | self._read_exports()
             code = self._run(step.id, step.args, env, self._locate_workdir(step), out, err)
         seconds = round((now() - started).total_seconds())
-        self._note(controller, f"INFO waitProcessCompletion ended with exit code {code} : {line}")
+        self._note(controller, f"INFO waitProcessCompletion ended with exit code {code} : {command_line}")
         self._note(controller, f"INFO total process run time: {seconds} seconds")
         verdict = "INFO Step succeeded" if code == 0 else "WARN Step failed"
         self._note(controller, f"{verdict} with exitCode {code} and took {seconds} seconds")
@@ -212,7 +212,7 @@ class Runner:
         _append(path, f"{now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {text}\n")
 
     def _describe_failure(self, step: Step, err: Path) -> dict[str, str]:
-        """FailureDetails as EMR gives them: a reason that says nothing, sometimes the exception of the client."""
+        """FailureDetails as EMR gives them: a reason that says nothing, and sometimes the client's exception."""
         details = {"Reason": "Unknown Error."}
         lines = [line for line in err.read_text(errors="replace").splitlines() if "Exception in thread" in line]
         if lines:
@@ -240,13 +240,13 @@ class Runner:
     def _write_conf(self, folder: Path, conf: Mapping[str, str]) -> Path:
         conf_dir = folder / "conf"
         conf_dir.mkdir()
-        here = {k: self.node.localize_value(v) for k, v in conf.items()}
-        (conf_dir / "spark-defaults.conf").write_text(spark.format_properties(here))
+        local_conf = {k: self.node.localize_value(v) for k, v in conf.items()}
+        (conf_dir / "spark-defaults.conf").write_text(spark.format_properties(local_conf))
         return conf_dir
 
     def _run_on_yarn(self, step: Step, submit: spark.Submit, folder: Path, hadoop: Hadoop, out: Path, err: Path) -> int:
-        """Spark's own client speaks to YARN: what it says is the step's log, the rest is in the containers."""
-        assert hadoop.yarn is not None  # no cluster works before it has started
+        """Spark's own client talks to YARN: its output is the step's log, the rest is in the containers' logs."""
+        assert hadoop.yarn is not None  # a cluster runs steps only after it has started
         files = hadoop.list_spark_files(self._make_events_folder())
         submit.conf |= faults.SUBMIT_CONF.get(capacity.find_step_fault(self.settings.fault, self.cluster), {})
         command = make_spark_command(submit, self.cluster.read_properties("spark-defaults"), files)
@@ -271,13 +271,13 @@ class Runner:
             self._applications += 1
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
-        here = (
+        local_conf = (
             self.node.make_s3a_conf()
             | spark.make_event_log_conf(self._make_events_folder())
             | spark.make_authentication_conf()
         )
         settings = replace(self.settings, fault=capacity.find_step_fault(self.settings.fault, self.cluster))
-        command = spark.localize(submit, self.cluster.read_properties("spark-defaults"), here, settings)
+        command = spark.localize(submit, self.cluster.read_properties("spark-defaults"), local_conf, settings)
         env = self.node.make_environment() | self._read_exports()
         env |= {k: self.node.localize_value(v) for k, v in command.environment.items()}
         env |= {
@@ -307,7 +307,7 @@ class Runner:
         return 1 if code else 0
 
     def _find_driver_host(self) -> str:
-        """A core instance's name: on a cluster the driver is on one, here nowhere."""
+        """The name of a core instance, because on a cluster the driver runs on one."""
         names = [i.private_dns for i in self.cluster.instances if i.role == "CORE" and i.ended is None]
         return names[0] if names else str(self.cluster.primary_dns)
 
@@ -322,7 +322,7 @@ class Runner:
 
 
 def _make_logs(folder: Path, *names: str) -> list[Path]:
-    """Empty files: what a process says, and what EMR's controller does."""
+    """Make empty log files: a process's two streams and EMR's controller, or others by name."""
     folder.mkdir(parents=True)
     paths = [folder / name for name in names or ("stdout", "stderr", "controller")]
     for path in paths:
@@ -336,7 +336,7 @@ def _append(log: Path, text: str) -> None:
 
 
 def _has_registered(log: Path) -> bool:
-    """Whether an executor came to work: at an application's end local-cluster starts more and ends them at once."""
+    """Whether an executor did work: at an application's end local-cluster starts more and ends them at once."""
     # 26/11/22 11:17:24 INFO CoarseGrainedExecutorBackend: Successfully registered with driver
     return log.exists() and "Successfully registered with driver" in log.read_text(errors="replace")
 

@@ -115,13 +115,13 @@ def read_classification(configurations: Iterable[Mapping[str, Any]], *path: str)
 
 @dataclass(frozen=True)
 class SparkCommand:
-    """What is run on this machine for a step.
+    """The spark-submit that is run on this machine for a step.
 
     Attributes
     ----------
     args : arguments of spark-submit
     conf : the whole configuration, for spark-defaults.conf
-    environment : what the driver gets besides the node's own environment
+    environment : variables of the driver besides the node's own
     cluster_mode : whether the driver would run in a container of the cluster
     """
 
@@ -167,8 +167,8 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
 
 
 def locate_events(home: Path, cluster_id: str) -> Path:
-    """Where the event logs of a cluster's steps lie: beside the nodes' folders, because they outlive the cluster, as
-    those of EMR's persistent history server do (`make ui`)."""
+    """The folder of a cluster's event logs: beside the nodes' folders, because they outlive the cluster, as those of
+    EMR's persistent history server do (`make ui`)."""
     return home / "spark-events" / cluster_id
 
 

@@ -1,4 +1,4 @@
-"""Who may do what in S3: identity policies, boundary and bucket policy of the caller, conditions included.
+"""Who may do what in S3: by the caller's identity policies and boundary, and the bucket's policy, with conditions.
 
 moto checks either nothing or, switched on, reads neither conditions nor resources outside S3. Here S3 alone is
 checked, and only for callers that the account knows: an assumed role or a user's access key. Any other key is the
@@ -25,7 +25,7 @@ from localaws import patching
 from localaws.calls import parse_credential
 from localaws.policy import AccessRequest, Decision, Document, decide
 
-_OWNER_ACTIONS = {"HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListAllMyBuckets": "ListAllMyBuckets"}
+_IAM_ACTIONS = {"HeadBucket": "ListBucket", "HeadObject": "GetObject"}
 _HEADER_KEYS = {
     "x-amz-server-side-encryption": "s3:x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id": "s3:x-amz-server-side-encryption-aws-kms-key-id",
@@ -87,7 +87,7 @@ def _read_document(managed: Any) -> Document:
 
 
 def is_allowed(caller: Caller, request: AccessRequest, resource_policy: Document | None = None) -> bool:
-    """Whether the caller may: no Deny anywhere, and an Allow of its own (within its boundary) or of the resource."""
+    """Whether a caller is allowed: no Deny anywhere, and an Allow of its own (within its boundary) or the bucket's."""
     resource_decision = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
     if resource_decision is Decision.DENY:
         return False
@@ -101,7 +101,7 @@ def is_allowed(caller: Caller, request: AccessRequest, resource_policy: Document
 
 
 def read_cluster_tags(account: str, arn: str) -> dict[str, str]:
-    """The condition keys of a cluster's tags; none of anything else."""
+    """The condition keys of a cluster's tags; empty for anything else."""
     if ":cluster/" not in arn:
         return {}
     region, name = arn.split(":")[3], arn.rpartition("/")[2]
@@ -117,10 +117,10 @@ def _find_bucket_policy(account: str, bucket: str | None) -> Document | None:
 def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
     headers = self.headers
     if (signed := parse_credential(headers.get("Authorization", ""))) is None:
-        return  # presigned and anonymous requests: left to moto
+        return  # presigned and anonymous requests are left to moto
     caller = find_caller(self.current_account, signed.key)
     context: dict[str, Any] = {
-        # The wire is loopback and plain: TLS is taken as given, or every bucket would be closed to everybody.
+        # The connection is plain, on loopback: without this, policies that demand TLS would close every bucket.
         "aws:SecureTransport": "true",
         "aws:PrincipalArn": caller.arn,
         "aws:PrincipalAccount": self.current_account,
@@ -130,7 +130,7 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
     }
     context |= {name: headers[h] for h, name in _HEADER_KEYS.items() if headers.get(h)}
     action = str(self._get_action())
-    action = _OWNER_ACTIONS.get(action, action)
+    action = _IAM_ACTIONS.get(action, action)
     if action == "ListBucket":
         context["s3:prefix"] = (self.querystring.get("prefix") or [""])[0]
         context["s3:delimiter"] = (self.querystring.get("delimiter") or [""])[0]
@@ -150,7 +150,7 @@ def _authorize(self: Any, bucket_name: str | None = None, key_name: str | None =
 
 
 def _key_response(original: Any, self: Any, request: Any, full_url: str) -> Any:
-    # moto asks the bucket's policy before it asks who calls; the caller of this thread's last request is not this one
+    # moto reads the bucket's policy before it knows who calls: forget the caller of this thread's last request
     _current.set(None)
     return original(self, request, full_url)
 

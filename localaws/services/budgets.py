@@ -21,12 +21,12 @@ def _find_budget(backend: BudgetsBackend, account: str, name: str) -> Budget:
 
 
 def _list_subscribers(self: Any, parameters: dict[str, Any]) -> list[Any]:
-    """Those of the notification that a request names."""
-    wanted = parameters["Notification"]
+    """The subscribers of the notification that a request names."""
+    named = parameters["Notification"]
     for notification in _find_budget(self.backend, parameters["AccountId"], parameters["BudgetName"]).notifications:
         details = notification.details
-        is_same = all(details.get(k) == wanted.get(k) for k in ("NotificationType", "ComparisonOperator"))
-        if is_same and float(details["Threshold"]) == float(wanted["Threshold"]):
+        is_same = all(details.get(k) == named.get(k) for k in ("NotificationType", "ComparisonOperator"))
+        if is_same and float(details["Threshold"]) == float(named["Threshold"]):
             return cast(list[Any], notification.subscribers)
     raise NotFoundException("Unable to find the notification: it doesn't exist.")
 

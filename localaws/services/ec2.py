@@ -1,4 +1,4 @@
-"""EC2: refusals that AWS gives and moto does not, descriptions that it drops, Spot prices that Terraform can read."""
+"""EC2: refusals and descriptions that moto lacks, and Spot prices that Terraform can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moto.ec2.responses.spot_instances import SpotInstances
 
 from localaws import patching
 
-# A price is all that the provider wants of a Spot history; the price table has the real ones.
+# The provider only needs some price in a Spot history; the price table has the real ones.
 SPOT_PRICE = "0.0712"
 
 
@@ -70,8 +70,8 @@ def _read_description(self: Any) -> str | None:
     return description
 
 
-def _list_live(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
-    """Subnets and security groups of all that lives in some: endpoints, instances, and interfaces of neither."""
+def _list_uses(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """The subnets and security groups of everything that uses some: endpoints, instances, and other interfaces."""
     for endpoint in backend.vpc_end_points.values():
         if endpoint.state == "available":
             yield endpoint.subnet_ids or [], endpoint.security_group_ids or []
@@ -93,7 +93,7 @@ def _is_named_in_a_rule(backend: Any, group_id: str) -> bool:
 
 
 def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> Any:
-    if any(subnet_id in subnets for subnets, _ in _list_live(self)):
+    if any(subnet_id in subnets for subnets, _ in _list_uses(self)):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return original(self, subnet_id)
 
@@ -101,7 +101,7 @@ def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> A
 def _delete_security_group(
     original: Callable[..., Any], self: Any, name: str | None = None, group_id: str | None = None
 ) -> Any:
-    if group_id and (any(group_id in groups for _, groups in _list_live(self)) or _is_named_in_a_rule(self, group_id)):
+    if group_id and (any(group_id in groups for _, groups in _list_uses(self)) or _is_named_in_a_rule(self, group_id)):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     return original(self, name, group_id)
 

@@ -1,4 +1,4 @@
-"""Service Quotas: the two of EC2 that bound a cluster, which moto lacks. Their value is a setting, for rehearsals."""
+"""Service Quotas: EC2's two that limit a cluster, which moto lacks. Their value is a setting, for rehearsals."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def _get_service_quota(original: Any, self: Any) -> Any:
 
 
 def install() -> None:
-    """Answer for EC2's vCPUs; other quotas stay moto's."""
+    """Answer for EC2's vCPUs; moto answers for other quotas."""
     patching.wrap_method(ServiceQuotasResponse, "get_service_quota", _get_service_quota)

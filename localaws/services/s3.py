@@ -1,4 +1,4 @@
-"""S3: what moto 5.2.5 forgets of lifecycle rules, and two calls that it answers with an internal error."""
+"""S3: members of lifecycle rules that moto drops, and two calls that it answers with an internal error."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _serialize(original: Any, self: Any, result: ActionResult) -> Any:
 
 
 def _log_permissions_enabled_policy(original: Any, target_bucket: Any, target_prefix: str | None) -> bool:
-    # moto takes every principal for a mapping and dies on "Principal": "*"
+    # moto takes every principal for a mapping, and fails on "Principal": "*"
     policy = None
     if target_bucket.policy:
         document = json.loads(target_bucket.policy)

@@ -1,4 +1,4 @@
-"""SageMaker Studio: domains and user profiles, which moto has in part or not at all."""
+"""SageMaker Studio: domains and user profiles, which moto has only in part."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class ResourceNotFound(ServiceException):
 
 
 class ValidationException(ServiceException):
-    """SageMaker's answer to a request that cannot be."""
+    """SageMaker's answer to a request that is not valid."""
 
     code = "ValidationException"
 
 
 class ResourceInUse(ServiceException):
-    """SageMaker's answer to a name that is taken, or to the end of something that is still used."""
+    """SageMaker's answer to a name that is taken, or to the deletion of something that is in use."""
 
     code = "ResourceInUse"
 
@@ -59,18 +59,18 @@ class Studio:
 
 
 def find_owner(space: Mapping[str, Any]) -> str | None:
-    """Whose private space this is; None for a shared one."""
+    """The user profile that owns a private space; None for a shared one."""
     owner: str | None = space.get("OwnershipSettings", {}).get("OwnerUserProfileName")
     return owner
 
 
 def find_studio(self: Any) -> Studio:
-    """What a response method's account and region hold."""
+    """The Studio of a response method's account and region."""
     return find_studio_in(self.current_account, self.region)
 
 
 def find_studio_in(account: str, region: str) -> Studio:
-    """What an account and region hold."""
+    """The Studio of an account and region."""
     # Kept on moto's own backend, so that a reset empties it too.
     backend = sagemaker_backends[account][region]
     studio: Studio = vars(backend).setdefault("studio", Studio())
@@ -83,13 +83,13 @@ def make_arn(self: Any, path: str) -> str:
 
 
 def describe_new(kind: str, arn: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of what has just been made."""
+    """The description of something new."""
     now = utcnow()
     return {**parameters, f"{kind}Arn": arn, "Status": "InService", "CreationTime": now, "LastModifiedTime": now}
 
 
 def summarize(descriptions: Iterable[Mapping[str, Any]], *keys: str) -> list[dict[str, Any]]:
-    """What a listing says of each."""
+    """The summaries of a listing: these members of each description, and the common ones."""
     keys = (*keys, "Status", "CreationTime", "LastModifiedTime")
     return [{key: description.get(key) for key in keys} for description in descriptions]
 
@@ -194,7 +194,7 @@ def _delete_user_profile(self: Any, parameters: dict[str, Any]) -> None:
 
 
 def _answer_tags(original: Any, self: Any) -> Any:
-    """ListTags, AddTags and DeleteTags of what is in Studio; those of anything else are moto's."""
+    """ListTags, AddTags and DeleteTags for what is in Studio; moto answers for anything else."""
     parameters = read_request(self)
     arn, tags = parameters["ResourceArn"], find_studio(self).tags
     if arn.split(":")[-1].split("/")[0] not in ("app", "domain", "space", "user-profile"):

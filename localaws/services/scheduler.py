@@ -1,7 +1,6 @@
 """EventBridge Scheduler: schedules that end a cluster (``emr:terminateJobFlows``) or start a workflow really do it.
 
-``at(…)`` and ``rate(…)`` are run, on a clock that ``Settings.clock_rate`` can speed up; ``cron`` is kept and answered
-by moto but never due.
+``at(…)`` and ``rate(…)`` are run, on a clock that ``Settings.clock_rate`` can speed up; ``cron`` never runs.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
 
     Parameters
     ----------
-    last : when it ran; a recurrent one without a start date runs at once
+    last : when it last ran; a recurrent one without a start date runs at once
     """
     if (schedule.state or "ENABLED") != "ENABLED":  # an update that does not name the state enables
         return False
@@ -77,16 +76,16 @@ class Clock(threading.Thread):
         self._broken: set[tuple[str, str]] = set()
 
     def run(self) -> None:
-        """Look every half second."""
+        """Look for due schedules every half second."""
         while not self.stopped.wait(0.5):
             now = datetime.now(UTC)
             for region, backend in list(scheduler_backends[self.account].items()):
                 for group in list(backend.schedule_groups.values()):
                     for schedule in list(group.schedules.values()):
-                        self._look(region, schedule, now)
+                        self._run_due(region, schedule, now)
 
-    def _look(self, region: str, schedule: Any, now: datetime) -> None:
-        """Run a schedule if it is due. One that cannot be run is logged once, and keeps no other from it."""
+    def _run_due(self, region: str, schedule: Any, now: datetime) -> None:
+        """Run a schedule if it is due. One that cannot be run is logged once, and does not stop the others."""
         key = (schedule.arn, schedule.creation_date)
         try:
             if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):

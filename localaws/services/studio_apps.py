@@ -1,6 +1,6 @@
-"""What a user makes in a Studio domain: spaces, the apps that run in them and bill, and the address that lets him in.
+"""What users make in a Studio domain: spaces, the apps that run in them and bill, and an address to log in at.
 
-Terraform knows none of it, and neither a user profile nor a domain goes while it is there.
+Terraform knows none of it, and neither a user profile nor a domain can be deleted while it exists.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _delete_space(self: Any, parameters: dict[str, Any]) -> None:
 
 
 def _find_apps(studio: Studio, parameters: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
-    """Apps by domain, owner and what else is named, the newest last."""
+    """The apps that fit a request's domain, owner and other parameters, the newest last."""
     keys = ("DomainId", "SpaceName", "UserProfileName", *names)
     return [app for app in studio.apps if all(parameters.get(k) in (None, app.get(k)) for k in keys)]
 
@@ -109,7 +109,7 @@ def _list_apps(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     apps = _find_apps(find_studio(self), wanted)
     summaries = [{k: app.get(k) for k in keys} for app in apps]
     for app in apps:
-        if app["Status"] == "Deleting":  # it takes a while: the next look finds it gone, but still listed
+        if app["Status"] == "Deleting":  # it takes a while: the next listing shows it as deleted
             app["Status"] = DELETED
     return {"Apps": summaries}
 

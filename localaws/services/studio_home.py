@@ -1,7 +1,7 @@
 """What SageMaker makes in a Studio domain's VPC: a file system of home folders, and the groups that let notebooks in.
 
-The file system goes with the domain only where its deletion says so; the two security groups, which name each other,
-never do (hashicorp/terraform-provider-aws issue 20986 and many others), and keep the VPC from being deleted.
+The file system is deleted with the domain only on request; the two security groups, which name each other, never
+are (hashicorp/terraform-provider-aws issue 20986 and many others), and keep the VPC from being deleted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NFS_PORT = "2049"
 def make_file_system(
     account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: str, subnets: Sequence[str]
 ) -> str:
-    """Make file system, mount targets and groups; returns the file system's id."""
+    """Make a file system, its mount targets and groups; returns the file system's id."""
     ec2, efs = ec2_backends[account][region], efs_backends[account][region]
     inbound, outbound = (
         ec2.create_security_group(
@@ -47,7 +47,7 @@ def make_file_system(
 
 
 def remove_file_system(account: str, region: str, file_system_id: str) -> None:
-    """Delete the home folders; the groups stay."""
+    """Delete the file system and its mount targets; the groups stay."""
     efs = efs_backends[account][region]
     targets = [t for t in efs.mount_targets_by_id.values() if t.file_system_id == file_system_id]
     for target in targets:
@@ -56,7 +56,7 @@ def remove_file_system(account: str, region: str, file_system_id: str) -> None:
 
 
 def knows_vpc(account: str, region: str, vpc_id: str) -> bool:
-    """Whether there is such a VPC."""
+    """Whether an account and region have a VPC."""
     return vpc_id in ec2_backends[account][region].vpcs
 
 

@@ -1,8 +1,8 @@
 """Step Functions: workflows of JSONata that call EMR and CloudWatch are really run, with the rights of their role.
 
 Of the Amazon States Language the states Task (``aws-sdk`` integrations), Choice, Pass, Succeed, Fail, with Arguments,
-Assign, Output, Condition in JSONata. Another kind, and a definition in JSONPath, is refused by name when the workflow
-is made, so that nothing passes here that was not understood. ``jsonata-python`` evaluates the expressions.
+Assign, Output, Condition in JSONata. Any other state, and a definition in JSONPath, is refused by name when
+the workflow is made: what is accepted here is understood. ``jsonata-python`` evaluates the expressions.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -116,7 +116,7 @@ def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
         for name, bound in variables.items():
             frame.bind(name, bound)
         result = expression.evaluate(None, frame)
-    except Exception as error:  # the package raises what it likes
+    except Exception as error:  # the package raises exceptions of any kind
         raise TaskFailedError("States.QueryEvaluationError", f"{value}: {error}") from error
     if result is None:
         raise TaskFailedError("States.QueryEvaluationError", f"{value} returned undefined")
@@ -133,7 +133,7 @@ def format_time(time: datetime) -> str:
 
 
 def stretch_times(value: Any, now: datetime, rate: float) -> Any:
-    """An answer as a workflow sees it: without metadata, times as text, and the past ``rate`` times as long ago.
+    """An answer as a workflow sees it: without metadata, with times as text, and the past ``rate`` times as long ago.
 
     >>> stretch_times({"at": datetime(2026, 1, 1, 9, 59, tzinfo=UTC)}, datetime(2026, 1, 1, 10, tzinfo=UTC), 60)
     {'at': '2026-01-01T09:00:00.000Z'}
@@ -166,7 +166,7 @@ class Interpreter:
         self._make_client, self._account, self._region, self._rate = make_client, account, region, clock_rate
 
     def run(self, input_data: Any, is_running: Callable[[], bool]) -> Any:
-        """Go from the first state to an end, and return the output; None once it is not running any more.
+        """Go from the first state to an end, and return the output; None if it stops running before.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class Workflows:
 def _start_execution(original: Any, self: Any, region_name: str, *args: Any, **kwargs: Any) -> Any:
     before = list(self.executions)
     execution = original(self, region_name, *args, **kwargs)
-    if _workflows is not None and execution not in before:  # a call that is repeated names the same execution
+    if _workflows is not None and execution not in before:  # a repeated call means the same execution
         threading.Thread(target=_workflows.run, args=(execution, self, region_name), daemon=True).start()
     return execution
 
@@ -296,7 +296,7 @@ _workflows: Workflows | None = None
 
 
 def install() -> None:
-    """Let executions really run, refuse what cannot be, and answer two calls that moto lacks."""
+    """Really run executions, refuse definitions that cannot be run, and answer two calls that moto lacks."""
     patching.wrap_method(StateMachine, "start_execution", _start_execution)
     for name in ("create_state_machine", "update_state_machine"):
         patching.wrap_method(StepFunctionBackend, name, _check_definition)
@@ -304,6 +304,6 @@ def install() -> None:
 
 
 def set_workflows(workflows: Workflows) -> None:
-    """Let these run what is started from now on."""
+    """Set what runs the executions that are started from now on."""
     global _workflows
     _workflows = workflows

@@ -23,7 +23,7 @@ NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
 ADMIN = "org.apache.hadoop.yarn.client.cli.RMAdminCLI"
 APPLICATIONS = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
 MACHINE_VARIABLE = "YARN_NODE_ROOT"
-"""The variable by which every process of a machine is known, its containers' too."""
+"""The variable that marks every process of a machine, those of its containers too."""
 READY = "Registered with ResourceManager as"
 START_SECONDS = 90.0
 SHUT_DOWN_SECONDS = 2.0
@@ -31,7 +31,7 @@ SHUT_DOWN_SECONDS = 2.0
 LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k", "-Djava.net.preferIPv4Stack=true")
 # Java 17: Guice's cglib calls ClassLoader.defineClass by reflection.
 OPENS = ("--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED")
-# What anybody could be served who can read the files that the owner's processes write.
+# The processes write files with keys in them: only their owner may read these.
 _OWNER_ONLY = 0o700
 
 
@@ -98,7 +98,7 @@ class Yarn:
         self._await("the ResourceManager", "master", plan.master_log, self._is_master_listening)
 
     def _is_master_listening(self) -> bool:
-        """Whether every service of it does: the administrator's listens seconds before that of NodeManagers."""
+        """Whether all its services listen: the administrator's does so seconds before that of NodeManagers."""
         return all(is_listening(self.plan.master_address, port) for port in MASTER_PORTS.values())
 
     def _write_hosts(self) -> None:
@@ -208,12 +208,11 @@ class Yarn:
 
     # -- accidents and ends ----------------------------------------
     def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
-        """A machine is gone: NodeManager and containers; how many processes there were.
+        """End a machine's NodeManager and containers; returns how many processes there were.
 
         Parameters
         ----------
-        shut_down : its system ends the containers first, and the NodeManager can still say so; else from one moment to
-            the next
+        shut_down : the containers end first, and the NodeManager can still report that; else all end at once
         """
         with self._lock:
             if shut_down:
@@ -231,11 +230,11 @@ class Yarn:
         return count
 
     def kill_application(self, application: str) -> bool:
-        """End an application as its owner; whether YARN took the order."""
+        """End an application as its owner; returns whether YARN agreed."""
         return self._run_tool(APPLICATIONS, "application", "-kill", application).returncode == 0
 
     def stop(self) -> None:
-        """End every daemon and every container, at once."""
+        """Kill every daemon and every container."""
         with self._lock:
             self._stopped = True
         if self.plan.folder.exists():
@@ -245,7 +244,7 @@ class Yarn:
 
     # -- logs ----------------------------------------
     def list_container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
-        """``<container>/<file>`` and the file, of what an application's containers wrote, also on lost machines."""
+        """The logs of an application's containers, on lost machines too: ``<container>/<file>``, and the file."""
         for folder in sorted((self.plan.folder / "nodes").glob(f"*/var/log/hadoop-yarn/containers/{application}/*")):
             for path in sorted(folder.iterdir()):
                 if path.is_file():

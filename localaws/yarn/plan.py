@@ -37,7 +37,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """A cluster as it is to be.
+    """The machines and settings of a cluster.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def find_taken_port(address: str, ports: Iterator[int] | list[int]) -> int | Non
 
 
 def is_listening(address: str, port: int) -> bool:
-    """Whether somebody listens."""
+    """Whether something listens at an address."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0
@@ -124,7 +124,7 @@ def choose_network(tries: int = 20) -> str:
     PortTakenError : none was found
     """
     for _ in range(tries):
-        # where nobody looks for a server: 127.0 and 127.1 have their uses
+        # where no other program has its server: 127.0 and 127.1 have their uses
         network = f"127.{random.randrange(64, 192)}.{random.randrange(1, 255)}"  # noqa: S311
         port = find_taken_port(f"{network}.1", list(MASTER_PORTS.values()))
         if port is None:

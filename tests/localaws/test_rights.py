@@ -105,7 +105,7 @@ def test_objects_by_their_keys() -> None:
     ("changed", "reason"),
     [
         ({"HTTP_AUTHORIZATION": ""}, "POST /: not signed"),
-        ({"HTTP_X_AMZ_TARGET": "ElasticMapReduce.Fly"}, "POST / of emr: no operation is called so"),
+        ({"HTTP_X_AMZ_TARGET": "ElasticMapReduce.Fly"}, "POST / of emr: no operation fits"),
         (
             {"HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=A/20260101/eu-west-3/ovens/aws4_request,"},
             "POST /: no model of the service ovens",
