@@ -2,8 +2,8 @@
 
 ``python -m tools.coverage_rooms`` reads ``.coverage``, which `make test-all` leaves, prints a table, and ends with 1
 where a room runs less than ``coverage_rooms.json`` asks for, or where a test has a loop of assertions that was never
-entered: it ran over nothing, and would pass whatever the code does. ``--no-floor`` after a part of the tests;
-``--raise`` writes floors a point below what was run, where that is more than before.
+entered: such a test would pass whatever the code does. ``--no-floor`` after a part of the tests; ``--raise``, when the
+tests have come to run more, writes floors a point below what was run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINES = ROOT / "build" / "coverage.txt"
 
 
 def find_room(path: str) -> str:
-    """The room of a file.
+    """The room of a file: its folder, or the two uppermost.
 
     >>> find_room("ops/cost/period.py"), find_room("jobs/fruits/backbones/lite0.py"), find_room("localaws/app.py")
     ('ops/cost', 'jobs/fruits', 'localaws')
@@ -34,7 +34,7 @@ def find_room(path: str) -> str:
 
 
 def measure_rooms(files: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Of each room the percentage of lines and of branches that were run.
+    """The percentages of lines and of branches of each room that were run.
 
     Parameters
     ----------
@@ -55,16 +55,16 @@ def measure_rooms(files: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[flo
 
 
 def raise_floors(floors: Sequence[float], run: Sequence[float]) -> list[int]:
-    """Floors a point below what was run, or those before where they are higher.
+    """New floors: a point below what was run, or the old ones where they are higher.
 
     >>> raise_floors([50, 80], [72.9, 80.4])
     [71, 80]
     """
-    return [max(int(floor), int(got) - 1) for floor, got in zip(floors, run, strict=True)]
+    return [max(int(floor), int(percent) - 1) for floor, percent in zip(floors, run, strict=True)]
 
 
-def _compute_percent(run: int, of: int) -> float:
-    return round(100 * run / of, 1) if of else 100.0
+def _compute_percent(run: int, total: int) -> float:
+    return round(100 * run / total, 1) if total else 100.0
 
 
 def find_idle_loops(source: str, run: set[int]) -> Iterator[int]:
@@ -82,7 +82,7 @@ def find_idle_loops(source: str, run: set[int]) -> Iterator[int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0, or 1 where a room is below its floor or a loop of a test ran over nothing."""
     parser = argparse.ArgumentParser(prog="python -m tools.coverage_rooms", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--no-floor", action="store_true", help="only print: a part of the tests was run")
+    parser.add_argument("--no-floor", action="store_true", help="only print, because only some of the tests were run")
     parser.add_argument("--raise", action="store_true", dest="raises", help="raise the floors to what was run")
     options = parser.parse_args(arguments)
     report = LINES.with_suffix(".json")
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FLOORS.write_text("{\n" + ",\n".join(rows) + "\n}\n")
     for room, run in measured.items():
         wanted = [0, 0] if options.no_floor else floors.get(room, [0, 0])
-        below = "".join(f"  below {floor}" for got, floor in zip(run, wanted, strict=True) if got < floor)
+        below = "".join(f"  below {floor}" for percent, floor in zip(run, wanted, strict=True) if percent < floor)
         bad += bool(below)
         print(f"{room:22}{run[0]:8.1f}{run[1]:10.1f}{below}")
     with LINES.open("w") as lines:

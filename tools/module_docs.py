@@ -1,6 +1,7 @@
-"""Write the README of every Terraform module from its own code, so that the tables are never out of date.
+"""`make module-docs`: the README of every Terraform module, written from its own code.
 
-``python -m tools.module_docs`` writes; ``--check`` says which are out of date and changes nothing.
+Needed after a change of a module's inputs, outputs or resources; a test says so. ``--check`` says which READMEs are out
+of date and changes nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Module:
 
     @property
     def is_root(self) -> bool:
+        """Whether it is a stack, not a module that stacks use."""
         return self.path.parent.name != "modules"
 
 
@@ -55,7 +57,7 @@ def list_modules(infra: Path = INFRA) -> list[Path]:
 
 
 def read_head_comment(text: str) -> str:
-    r"""The comment with which a file begins, as one paragraph.
+    r"""The comment at the head of a file, as one paragraph.
 
     >>> read_head_comment('# One bucket:\n# private.\n\nresource "x" "y" {}')
     'One bucket: private.'
@@ -73,7 +75,7 @@ _read_tree = cache(hcl2.parses)
 
 @cache
 def parse_blocks(text: str, *, as_written: bool = False) -> dict[str, Any]:
-    """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once.
+    """The blocks of a file's text, by python-hcl2; cached, so callers must not change them.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def read_module(path: Path) -> Module:
 
 
 def format_expression(value: Any) -> str:
-    """An expression as the parser gives it, as Terraform writes it.
+    """An expression of the parser, written as Terraform does.
 
     >>> [format_expression(value) for value in ('${object({b = string})}', "number", '"x"', None, True)]
     ['object({ b = string })', 'number', '"x"', 'null', 'true']
@@ -116,7 +118,7 @@ def format_expression(value: Any) -> str:
 
 
 def escape_cell(text: object) -> str:
-    """Text that may stand in a table."""
+    """Text for a cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
@@ -147,13 +149,13 @@ def render_readme(module: Module) -> str:
 
 
 def find_outdated(infra: Path = INFRA) -> dict[Path, str]:
-    """The READMEs that differ from what the code says, with what they should be."""
+    """The READMEs that differ from the code, with their right texts."""
     readmes = {path / "README.md": render_readme(read_module(path)) for path in list_modules(infra)}
     return {path: text for path, text in readmes.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, or check: the exit code is 1 when something was out of date and was only to be checked."""
+    """Write or check. Exit code: 0; 1 when ``--check`` sees a README that is out of date."""
     parser = argparse.ArgumentParser(prog="python -m tools.module_docs", description="Write the modules' READMEs.")
     parser.add_argument("--check", action="store_true", help="change nothing; say which are out of date")
     options = parser.parse_args(arguments)

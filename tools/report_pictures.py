@@ -1,7 +1,7 @@
 """Draw the report's pictures for the documents: ``python -m tools.report_pictures runs/sample-…/report.html``.
 
-docs/report.png is what a reader sees first; docs/report-annotated.png is the same with the numbers that
-docs/reading-the-report.md explains. Needs Chromium (``CHROMIUM=`` names one).
+Needed after a change of the report's page. docs/report.png is what a reader sees first; docs/report-annotated.png is
+the same with the numbers that docs/reading-the-report.md explains. Needs Chromium (``CHROMIUM=`` names one).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def save_screenshot(page: Page, place: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Draw the pictures of the report that is named. Exit code: 0."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--headless", "--no-sandbox"])

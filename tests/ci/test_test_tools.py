@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import tools
 from tests import dealing
 from tools import coverage_rooms, mutants
 
@@ -180,3 +181,10 @@ def test_every_explained_mutant_is_one_and_every_module_has_its_tests() -> None:
         assert known, module
         assert set(reasons.get(module, {})) <= known, module
         assert [file for file in files if not (REPO / file.partition("::")[0]).exists()] == []
+
+
+def test_every_tool_says_when_it_is_needed() -> None:
+    files = {path.stem if path.suffix in (".py", "") else path.name for path in Path(tools.__path__[0]).iterdir()}
+    named = set(re.findall(r"^``([\w.]+)`` ", tools.__doc__ or "", re.MULTILINE))
+    data = {"__init__", "__pycache__", "coverage_rooms.json", "iframe-worker.js", "mutants.json"}
+    assert named == files - data
