@@ -45,21 +45,21 @@ def check_answer(service: str, operation: str, result: dict[str, Any]) -> None:
         return
     report = botocore.validate.ParamValidator().validate(result, shape)
     problems = [report.generate_report()] if report.has_errors() else []
-    problems += _foreign_enums(result, shape, operation)
+    problems += _find_foreign_enums(result, shape, operation)
     if problems:
         raise WrongShapeError(f"{service}:{operation}: " + "; ".join(problems))
 
 
-def _foreign_enums(value: Any, shape: Any, path: str) -> list[str]:
+def _find_foreign_enums(value: Any, shape: Any, path: str) -> list[str]:
     if shape.type_name == "structure" and isinstance(value, dict):
         return [
             p
             for k, v in value.items()
             if k in shape.members
-            for p in _foreign_enums(v, shape.members[k], f"{path}.{k}")
+            for p in _find_foreign_enums(v, shape.members[k], f"{path}.{k}")
         ]
     if shape.type_name == "list" and isinstance(value, list):
-        return [p for v in value for p in _foreign_enums(v, shape.member, f"{path}[]")]
+        return [p for v in value for p in _find_foreign_enums(v, shape.member, f"{path}[]")]
     if shape.type_name == "string" and shape.enum and value not in shape.enum:
         return [f"{path} = {value!r} is not one of {', '.join(shape.enum)}"]
     return []

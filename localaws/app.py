@@ -59,12 +59,12 @@ def wrap_delay(application: Wsgi, seconds: float) -> Wsgi:
     if seconds <= 0:
         return application
 
-    def delayed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             time.sleep(seconds)
         return application(environ, start_response)
 
-    return delayed
+    return call
 
 
 class _Parser(waitress.parser.HTTPRequestParser):  # type: ignore[misc]

@@ -36,15 +36,15 @@ class AccountFacts:
     def read_tags(self, resource_id: str) -> Mapping[str, str]:
         """Tags of an EC2 resource, a cluster, a key, or something in SageMaker Studio (by its ARN)."""
         if resource_id.startswith("arn:aws:sagemaker:"):
-            listed = find_studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
-            return {tag["Key"]: tag["Value"] for tag in listed}
+            tags = find_studio_in(self.account, self.region).tags.list_tags_for_resource(resource_id)["Tags"]
+            return {tag["Key"]: tag["Value"] for tag in tags}
         cluster: Any = emr_backends[self.account][self.region].clusters.get(resource_id)
         if cluster is not None:
             return dict(cluster.tag_map)
         keys = kms_backends[self.account][self.region]
         if resource_id in keys.keys:
-            listed = keys.tagger.list_tags_for_resource(resource_id)["Tags"]
-            return {tag["TagKey"]: tag["TagValue"] for tag in listed}
+            tags = keys.tagger.list_tags_for_resource(resource_id)["Tags"]
+            return {tag["TagKey"]: tag["TagValue"] for tag in tags}
         return dict(ec2_backends[self.account][self.region].tags.get(resource_id, {}))
 
     def find_profile_role(self, profile: str) -> str:

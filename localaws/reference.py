@@ -124,11 +124,11 @@ def find_action(name: str) -> Action:
     )
 
 
-def _make_kind(service: str, details: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
-    described = _DATA.resources.get_resource_type_details(service, details["name"])
+def _make_kind(service: str, details: Mapping[str, Any], action_keys: frozenset[str]) -> Kind:
+    resource_type = _DATA.resources.get_resource_type_details(service, details["name"])
     # EC2 writes out what an action knows of a type; the others leave it to the type.
-    keys = details["conditionKeys"] or described.get("conditionKeys", [])
-    return Kind(details["name"], described["arn"], bool(details["required"]), keys=of_action | _lower_keys(keys))
+    keys = details["conditionKeys"] or resource_type.get("conditionKeys", [])
+    return Kind(details["name"], resource_type["arn"], bool(details["required"]), keys=action_keys | _lower_keys(keys))
 
 
 def _lower_keys(keys: Iterable[str]) -> frozenset[str]:

@@ -74,7 +74,7 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
     action = reference.find_action(requested.action)
     common = {"aws:RequestedRegion": call.region, **requested.context}
     if not action.kinds:
-        yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
+        yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_format_request_tags(requested.tags)}))
         return
     pairs = [(kind, arn) for kind in action.kinds for arn in requested.arns if kind.takes(arn)]
     if not (pairs and action.is_read_only):  # what only reads makes nothing: one of its resource types is enough
@@ -83,7 +83,7 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
         raise UnmappedCallError(f"{requested.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
     for kind, arn in pairs:
         tags = requested.specified.get(kind.name, requested.tags)
-        context = {**common, **_resource_tags(facts.read_tags(_find_tag_key(arn))), **_request_tags(tags)}
+        context = {**common, **_format_resource_tags(facts.read_tags(_find_tag_key(arn))), **_format_request_tags(tags)}
         yield AccessRequest(action.name, arn, _keep_known(kind, context))
 
 
@@ -103,13 +103,13 @@ def _find_tag_key(arn: str) -> str:
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
-def _request_tags(tags: Mapping[str, str] | None) -> dict[str, Any]:
+def _format_request_tags(tags: Mapping[str, str] | None) -> dict[str, Any]:
     if not tags:
         return {}
     return {**{f"aws:RequestTag/{name}": value for name, value in tags.items()}, "aws:TagKeys": sorted(tags)}
 
 
-def _resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def _format_resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
 
 
@@ -174,17 +174,17 @@ _TAG_MEMBERS = (("Key", "Value"), ("TagKey", "TagValue"), ("key", "value"))
 _TAG_LISTS, _REMOVED_TAG_LISTS = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
 
 
-def _read_tags(listed: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+def _read_tags(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
     """Tags, whatever their service calls the members of one.
 
     >>> _read_tags([{"Key": "Name", "Value": "a"}, {"TagKey": "b"}])
     {'Name': 'a', 'b': ''}
     """
-    members = [(tag, key, value) for tag in listed or () for key, value in _TAG_MEMBERS if key in tag]
+    members = [(tag, key, value) for tag in tags or () for key, value in _TAG_MEMBERS if key in tag]
     return {tag[key]: tag.get(value, "") for tag, key, value in members}
 
 
-def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
+def _format_tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
     """The condition key of a request that takes tags away."""
     return {"aws:TagKeys": sorted(names)} if names else {}
 
@@ -196,15 +196,15 @@ def _request_tagged(
     parameters = call.parameters
     tags = _read_tags(next((parameters[name] for name in _TAG_LISTS if name in parameters), None)) or None
     removed = next((parameters[name] for name in _REMOVED_TAG_LISTS if name in parameters), None)
-    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_tag_keys(removed)})
+    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_format_tag_keys(removed)})
     if tags and call.operation.startswith(("Create", "Run")):
         yield RequestedAction(f"{prefix}:{tagging}", arns, tags, context=context)
 
 
 def _request_pass(facts: AccountFacts, role: object, service: str) -> RequestedAction:
     """The right to hand a role, by its name or ARN, to a service."""
-    passed = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
-    return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": f"{service}.amazonaws.com"})
+    role_arn = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
+    return RequestedAction("iam:PassRole", [role_arn], context={"iam:PassedToService": f"{service}.amazonaws.com"})
 
 
 # ---------------------------------------------------------------------------------------------------------- EMR
@@ -274,7 +274,7 @@ def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     specified = {s["ResourceType"]: _read_tags(s.get("Tags")) for s in parameters.get("TagSpecifications", ())}
     tags_given = _read_tags(parameters.get("Tags"))
     if call.operation == "DeleteTags":  # its tags are taken away, not given
-        yield RequestedAction(action, arns, None, specified, _tag_keys(list(tags_given)))
+        yield RequestedAction(action, arns, None, specified, _format_tag_keys(list(tags_given)))
     else:
         yield RequestedAction(action, arns, tags_given or None, specified)
     for kind, tags in sorted(specified.items()):

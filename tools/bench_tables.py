@@ -104,21 +104,21 @@ def _describe_bare(bare: BenchResult) -> tuple[str, str]:
 
 
 def _describe_notebook(notebook: BenchResult) -> tuple[str, str]:
-    what = "the usual notebook (binaryFile, iterator pandas UDF, `predict`; one model per worker)"
+    label = "the usual notebook (binaryFile, iterator pandas UDF, `predict`; one model per worker)"
     rates = f"{notebook['the job']:.0f} against {notebook['the notebook']:.0f} images/s: {notebook.read_check():.1f} ×"
-    return f"against {what}, {notebook.images} images", rates
+    return f"against {label}, {notebook.images} images", rates
 
 
 def _describe_pca(pca: BenchResult) -> tuple[str, str]:
     ours, spark = pca["the job's PCA"], pca["pyspark.ml.feature.PCA"]
-    what = f"PCA fit, {pca.read_setting('rows'):,} × {pca.read_setting('columns'):,}, against `pyspark.ml.feature.PCA`"
-    return f"{what}, both from Parquet", f"{ours:.1f} against {spark:.1f} s: {pca.read_check():.1f} ×"
+    label = f"PCA fit, {pca.read_setting('rows'):,} × {pca.read_setting('columns'):,}, against `pyspark.ml.feature.PCA`"
+    return f"{label}, both from Parquet", f"{ours:.1f} against {spark:.1f} s: {pca.read_check():.1f} ×"
 
 
 def _describe_scale(scale: BenchResult) -> tuple[str, str]:
     seconds = [f"{scale[name]:.0f} s" for name in ("first run", "second run", "another K")]
-    what = f"{scale.images} images: a whole run, a second one over it, another K (share of the first)"
-    return what, f"{', '.join(seconds)}: {scale.read_check(0):.1f}%, {scale.read_check(1):.1f}%"
+    label = f"{scale.images} images: a whole run, a second one over it, another K (share of the first)"
+    return label, f"{', '.join(seconds)}: {scale.read_check(0):.1f}%, {scale.read_check(1):.1f}%"
 
 
 def _describe_fixed(fixed: BenchResult) -> tuple[str, str]:
@@ -134,13 +134,13 @@ def _describe_fixed_bf16(fixed: BenchResult) -> tuple[str, str]:
 
 def _describe_uploads(uploads: BenchResult) -> tuple[str, str]:
     fetched = f"a result of {uploads.read_setting('result_bytes') / 1e6:.0f} MB"
-    what = f"`make upload-dataset` of {uploads.images} photographs, and fetching {fetched}, against `aws s3 sync`"
-    return what, f"{uploads.read_check(0):.2f} ×, {uploads.read_check(1):.2f} × its time"
+    label = f"`make upload-dataset` of {uploads.images} photographs, and fetching {fetched}, against `aws s3 sync`"
+    return label, f"{uploads.read_check(0):.2f} ×, {uploads.read_check(1):.2f} × its time"
 
 
 def _describe_rivals(rivals: BenchResult) -> tuple[str, str]:
-    what = f"featurization of {rivals.images} images against a Daft pipeline, and against Ray Data"
-    return what, f"{rivals.read_check(0):.2f} ×, {rivals.read_check(1):.2f} ×"
+    label = f"featurization of {rivals.images} images against a Daft pipeline, and against Ray Data"
+    return label, f"{rivals.read_check(0):.2f} ×, {rivals.read_check(1):.2f} ×"
 
 
 def _describe_bootstrap(bootstrap: BenchResult) -> tuple[str, str]:
@@ -148,8 +148,8 @@ def _describe_bootstrap(bootstrap: BenchResult) -> tuple[str, str]:
 
 
 def _describe_memory(memory: BenchResult) -> tuple[str, str]:
-    what = "memory from 3,000 to 30,000 images: driver's JVM / its Python / largest worker"
-    return what, " / ".join(f"{memory.read_check(place):.2f} ×" for place in range(3))
+    label = "memory from 3,000 to 30,000 images: driver's JVM / its Python / largest worker"
+    return label, " / ".join(f"{memory.read_check(place):.2f} ×" for place in range(3))
 
 
 ROWS: Sequence[tuple[str, Callable[[BenchResult], tuple[str, str]], tuple[int, ...]]] = (

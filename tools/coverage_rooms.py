@@ -100,8 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = (f" {json.dumps(room)}: {json.dumps(floor)}" for room, floor in floors.items())
         FLOORS.write_text("{\n" + ",\n".join(rows) + "\n}\n")
     for room, run in measured.items():
-        wanted = [0, 0] if options.no_floor else floors.get(room, [0, 0])
-        below = "".join(f"  below {floor}" for percent, floor in zip(run, wanted, strict=True) if percent < floor)
+        floors_of_room = [0, 0] if options.no_floor else floors.get(room, [0, 0])
+        below = "".join(
+            f"  below {floor}" for percent, floor in zip(run, floors_of_room, strict=True) if percent < floor
+        )
         bad += bool(below)
         print(f"{room:22}{run[0]:8.1f}{run[1]:10.1f}{below}")
     with LINES.open("w") as lines:

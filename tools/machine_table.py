@@ -136,8 +136,8 @@ def replace_table(text: str, lines: str) -> str:
     >>> replace_table(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
     True
     """
-    before, _, rest = text.partition(f"{BEGIN}\n")
-    _, mark, after = rest.partition(f"{END}\n")
+    before, _, tail = text.partition(f"{BEGIN}\n")
+    _, mark, after = tail.partition(f"{END}\n")
     if not mark:
         raise OperatorError(f"{PAGE.name} has lost the marks around its table.")
     return f"{before}{BEGIN}\n{lines}{END}\n{after}"

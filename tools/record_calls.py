@@ -202,8 +202,8 @@ def rehearse(folder: Path) -> list[Right]:
     RehearsalError : one of its commands failed, or a call is not understood
     """
     # without the tests that compare the rehearsal with the record, which is to be renewed
-    chosen = ["-n", "0", "-k", "not record_knows and not ctrl_c", *REHEARSALS]
-    command = [sys.executable, "-m", "pytest", "-q", *chosen]
+    selection = ["-n", "0", "-k", "not record_knows and not ctrl_c", *REHEARSALS]
+    command = [sys.executable, "-m", "pytest", "-q", *selection]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, FOLDER: str(folder)}, check=False).returncode
     if code:
         raise RehearsalError("the rehearsal failed: see above. Fix: the test that it names, then record again.")

@@ -104,9 +104,9 @@ class Emr(ElasticMapReduceResponse):
             raise InvalidRequestException(f"Security configuration with name '{name}' does not exist.")
         ec2 = ec2_backends[self.current_account][self.region]
         instances = request.get("Instances", {})
-        known = {subnet for zone in ec2.subnets.values() for subnet in zone}
+        subnets = {subnet for zone in ec2.subnets.values() for subnet in zone}
         for subnet in [*instances.get("Ec2SubnetIds", []), instances.get("Ec2SubnetId")]:
-            if subnet and subnet not in known:
+            if subnet and subnet not in subnets:
                 raise ValidationException(f"The subnet {subnet} does not exist.")
 
     @operation("DescribeCluster")
@@ -285,7 +285,7 @@ class Emr(ElasticMapReduceResponse):
             [request["InstanceFleetType"]] if "InstanceFleetType" in request else None
         )
         with cluster.changed:
-            described = [
+            instances = [
                 i.describe()
                 for i in cluster.instances
                 if (kinds is None or i.role in kinds)
@@ -294,7 +294,7 @@ class Emr(ElasticMapReduceResponse):
             ]
         states = request.get("InstanceStates")
         return make_page(
-            [d for d in described if not states or d["Status"]["State"] in states], "Instances", request, 2000
+            [i for i in instances if not states or i["Status"]["State"] in states], "Instances", request, 2000
         )
 
     # -- steps ----------------------------------------

@@ -61,9 +61,9 @@ class Application:
         error = format_line(now, f"ERROR Client: Application diagnostics message: {diagnosis}")
         return report + error + self._format_exception("finished with failed status", 1312) + format_hook(now)
 
-    def _format_exception(self, how: str, number: int) -> str:
+    def _format_exception(self, outcome: str, number: int) -> str:
         return (
-            f'Exception in thread "main" org.apache.spark.SparkException: Application {self.id} {how}\n'
+            f'Exception in thread "main" org.apache.spark.SparkException: Application {self.id} {outcome}\n'
             f"\tat org.apache.spark.deploy.yarn.Client.run(Client.scala:{number})\n"
             "\tat org.apache.spark.deploy.yarn.YarnClusterApplication.start(Client.scala:1745)\n"
         )

@@ -78,9 +78,9 @@ def compute_yarn_mb(instance_type: str) -> int:
     (11712, 11712, 91750)
     """
     family, _, size = instance_type.partition(".")
-    known = YARN_MB.get(size, {}).get(family[:1])
-    if known is not None:
-        return known
+    listed_mb = YARN_MB.get(size, {}).get(family[:1])
+    if listed_mb is not None:
+        return listed_mb
     return int(count_vcpus(instance_type) * GIB_PER_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
 
 
@@ -98,13 +98,13 @@ def compute_node_mb(instance_type: str, factor: float, defaults: Mapping[str, st
     >>> compute_node_mb("m5.xlarge", 0.1, sizes), compute_node_mb("c5.xlarge", 0.1, sizes)
     (5344, 5344)
     """
-    whole, given = compute_yarn_mb(instance_type), defaults or {}
+    whole_mb, sizes = compute_yarn_mb(instance_type), defaults or {}
     pair = 0
     for side in ("driver", "executor"):
-        names = [name for name in LEAST_MB if f".{side}." in name and name in given]
-        container = sum(parse_mb(scale_setting(name, given[name], factor)) for name in names)
+        names = [name for name in LEAST_MB if f".{side}." in name and name in sizes]
+        container = sum(parse_mb(scale_setting(name, sizes[name], factor)) for name in names)
         pair += -(-container // CONTAINER_UNIT_MB) * CONTAINER_UNIT_MB
-    return min(whole, max(int(whole * factor), pair))
+    return min(whole_mb, max(int(whole_mb * factor), pair))
 
 
 def find_workers(instances: Iterable[Instance]) -> list[Instance]:
@@ -207,11 +207,11 @@ class SparkFiles:
     factor: float = 1.0
 
 
-def make_spark_conf(wanted: Mapping[str, str], files: SparkFiles) -> dict[str, str]:
+def make_spark_conf(requested: Mapping[str, str], files: SparkFiles) -> dict[str, str]:
     """The configuration of a step: EMR's defaults, what cluster and step ask for, and what must differ here."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
     connector = ":".join(str(path) for path in files.connector)
-    conf = emr | {name: scale_setting(name, value, files.factor) for name, value in wanted.items()}
+    conf = emr | {name: scale_setting(name, value, files.factor) for name, value in requested.items()}
     conf |= {
         "spark.shuffle.service.enabled": "false",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -238,13 +238,13 @@ def make_spark_conf(wanted: Mapping[str, str], files: SparkFiles) -> dict[str, s
 
 def make_spark_command(submit: spark.Submit, defaults: Mapping[str, str], files: SparkFiles) -> spark.SparkCommand:
     """The step's spark-submit for the YARN of this machine, and its whole configuration."""
-    wanted = dict(defaults) | submit.conf
-    mode = submit.find_option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
+    requested = dict(defaults) | submit.conf
+    mode = submit.find_option("--deploy-mode") or requested.get("spark.submit.deployMode", "client")
     args: list[str] = []
     for name, value in submit.options:
         args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, files.factor)]
     words = [*args, *submit.flags, submit.application, *submit.arguments]
-    return spark.SparkCommand(words, make_spark_conf(wanted, files), {}, mode == "cluster")
+    return spark.SparkCommand(words, make_spark_conf(requested, files), {}, mode == "cluster")
 
 
 def find_application(text: str) -> str | None:
@@ -403,9 +403,9 @@ class Hadoop:
             for machine in list(self.yarn.machines):
                 if self._owners[machine.name].ended is not None:
                     self.yarn.lose(machine, shut_down=shut_down)
-            served = {machine.name for machine in self.yarn.machines}
+            machine_names = {machine.name for machine in self.yarn.machines}
             for instance in instances:
-                if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:
+                if instance.private_dns not in machine_names and len(self.yarn.machines) < self.settings.yarn_nodes:
                     self.yarn.add(self._make_machine(instance))
 
     # -- Spark ----------------------------------------

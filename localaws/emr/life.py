@@ -331,10 +331,10 @@ class ClusterLife:
                 step.finish("COMPLETED")
             else:
                 step.finish("FAILED")
-                self._after_failure(step)
+                self._apply_action_on_failure(step)
             cluster.changed.notify_all()
 
-    def _after_failure(self, step: Step) -> None:
+    def _apply_action_on_failure(self, step: Step) -> None:
         """Do what ActionOnFailure says; it holds only with one step at a time."""
         cluster = self.cluster
         if step.on_failure == "CONTINUE" or cluster.concurrency > 1:

@@ -312,7 +312,7 @@ class Cluster:
         }
 
 
-def _ebs_devices(configuration: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _list_ebs_devices(configuration: dict[str, Any] | None) -> list[dict[str, Any]]:
     volumes = [
         config["VolumeSpecification"]
         for config in (configuration or {}).get("EbsBlockDeviceConfigs", [])
@@ -344,7 +344,8 @@ def make_fleet(config: dict[str, Any]) -> dict[str, Any]:
         "ProvisionedOnDemandCapacity": 0,
         "ProvisionedSpotCapacity": 0,
         "InstanceTypeSpecifications": [
-            {k: t[k] for k in _SPECIFICATION if k in t} | {"EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration"))}
+            {k: t[k] for k in _SPECIFICATION if k in t}
+            | {"EbsBlockDevices": _list_ebs_devices(t.get("EbsConfiguration"))}
             for t in config.get("InstanceTypeConfigs", [])
         ],
     }
@@ -361,5 +362,5 @@ def make_group(config: dict[str, Any]) -> dict[str, Any]:
         "RunningInstanceCount": 0,
         "Status": describe_status("PROVISIONING", None, creation=now()),
         "Configurations": config.get("Configurations", []),
-        "EbsBlockDevices": _ebs_devices(config.get("EbsConfiguration")),
+        "EbsBlockDevices": _list_ebs_devices(config.get("EbsConfiguration")),
     }

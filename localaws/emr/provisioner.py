@@ -90,19 +90,22 @@ class Provisioner:
         requested = {f"aws:RequestTag/{k}": v for k, v in self.cluster.tag_map.items()}
         base = {"aws:RequestedRegion": region}
 
-        def arn(kind: str, name: str = "*") -> str:
+        def make_arn(kind: str, name: str = "*") -> str:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
-        needs = [("ec2:RunInstances", arn("instance"), requested), ("ec2:RunInstances", arn("volume"), requested)]
+        needs = [
+            ("ec2:RunInstances", make_arn("instance"), requested),
+            ("ec2:RunInstances", make_arn("volume"), requested),
+        ]
         for kind, name in self._list_launch_resources():
-            needs.append(("ec2:RunInstances", arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
+            needs.append(("ec2:RunInstances", make_arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
         if self._makes_endpoint():
             vpc = self._find_vpc()
             endpoint_tags = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
                 k: v for k, v in requested.items() if k.endswith(MANAGED_TAG)
             }
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), endpoint_tags))
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._read_tags(vpc, "aws:ResourceTag")))
+            needs.append(("ec2:CreateVpcEndpoint", make_arn("vpc-endpoint"), endpoint_tags))
+            needs.append(("ec2:CreateVpcEndpoint", make_arn("vpc", vpc), self._read_tags(vpc, "aws:ResourceTag")))
         return [(action, resource, base | context) for action, resource, context in needs]
 
     def _list_launch_resources(self) -> list[tuple[str, str]]:
@@ -166,8 +169,8 @@ class Provisioner:
             return
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
-        given = [self.cluster.managed_groups.get(key, "") for key in keys]
-        groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*given)
+        group_ids = [self.cluster.managed_groups.get(key, "") for key in keys]
+        groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*group_ids)
         with self.cluster.changed:
             self.cluster.managed_groups = {key: group.id for key, group in zip(keys, groups, strict=True)}
 

@@ -35,8 +35,8 @@ def parse_due_time(expression: str, timezone: str) -> datetime | None:
     '2026-11-22T10:00:00+00:00'
     >>> parse_due_time("rate(2 hours)", "UTC")
     """
-    at = re.fullmatch(r"at\((\S+)\)", expression)
-    return datetime.fromisoformat(at[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if at else None
+    match = re.fullmatch(r"at\((\S+)\)", expression)
+    return datetime.fromisoformat(match[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if match else None
 
 
 def parse_period(expression: str) -> timedelta | None:
@@ -45,8 +45,8 @@ def parse_period(expression: str) -> timedelta | None:
     >>> parse_period("rate(5 minutes)"), parse_period("rate(1 hour)"), parse_period("at(2026-11-22T10:00:00)")
     (datetime.timedelta(seconds=300), datetime.timedelta(seconds=3600), None)
     """
-    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
+    match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+    return timedelta(**{f"{match[2]}s": int(match[1])}) if match else None
 
 
 def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | None = None) -> bool:

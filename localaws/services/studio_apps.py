@@ -104,9 +104,9 @@ def _create_app(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
 
 @operation("ListApps")
 def _list_apps(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    wanted = {name: parameters.get(f"{name}Equals") for name in ("DomainId", "SpaceName", "UserProfileName")}
-    keys = (*wanted, "AppType", "AppName", "Status", "CreationTime", "ResourceSpec")
-    apps = _find_apps(find_studio(self), wanted)
+    filters = {name: parameters.get(f"{name}Equals") for name in ("DomainId", "SpaceName", "UserProfileName")}
+    keys = (*filters, "AppType", "AppName", "Status", "CreationTime", "ResourceSpec")
+    apps = _find_apps(find_studio(self), filters)
     summaries = [{k: app.get(k) for k in keys} for app in apps]
     for app in apps:
         if app["Status"] == "Deleting":  # it takes a while: the next listing shows it as deleted

@@ -288,8 +288,8 @@ def _validate_state_machine_definition(self: Any, parameters: dict[str, Any]) ->
 @operation("ListStateMachineVersions")
 def _list_state_machine_versions(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     versions = self.stepfunction_backend.describe_state_machine(parameters["stateMachineArn"]).versions.values()
-    listed = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in versions]
-    return {"stateMachineVersions": listed}
+    summaries = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in versions]
+    return {"stateMachineVersions": summaries}
 
 
 _workflows: Workflows | None = None

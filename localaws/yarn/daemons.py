@@ -179,13 +179,15 @@ class Yarn:
                 start_new_session=True,
             )
 
-    def _await(self, what: str, name: str, log: Path, is_ready: Callable[[], bool]) -> None:
+    def _await(self, label: str, name: str, log: Path, is_ready: Callable[[], bool]) -> None:
         process, deadline = self._processes[name], time.monotonic() + START_SECONDS
         while not is_ready():
-            ended, late = process.poll() is not None, time.monotonic() > deadline
-            if ended or late:
+            has_ended, is_late = process.poll() is not None, time.monotonic() > deadline
+            if has_ended or is_late:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-                raise DaemonError(what, "ended" if ended else f"was not ready after {START_SECONDS:.0f} s", log, tail)
+                raise DaemonError(
+                    label, "ended" if has_ended else f"was not ready after {START_SECONDS:.0f} s", log, tail
+                )
             time.sleep(0.1)
 
     def _run_tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:

@@ -103,5 +103,5 @@ class DaemonError(YarnError):
 
     exit_code = 1
 
-    def __init__(self, name: str, what: str, log: Path, tail: str) -> None:
-        super().__init__(f"{name} {what}; its log {log} ends with:\n{tail}")
+    def __init__(self, name: str, problem: str, log: Path, tail: str) -> None:
+        super().__init__(f"{name} {problem}; its log {log} ends with:\n{tail}")
