@@ -47,7 +47,7 @@ GROWING = str(Path(__file__).with_name("yarn") / "growing")
 SUBMIT_CONF: dict[str, dict[str, str]] = {
     "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_SHORT_WAIT},
     "driver-memory": {"spark.yarn.appMasterEnv.PYTHONPATH": GROWING},
-    # the last of a JVM's options wins, and Spark lets no -Xmx through
+    # the last of a JVM's options wins, and Spark refuses -Xmx
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
     "worker-memory": {"spark.executorEnv.PYTHONPATH": GROWING},
 }

@@ -103,8 +103,8 @@ class Signature:
     headers : names of the signed headers
     signature : 64 hexadecimal digits
     time : when it was signed
-    seconds : how long a presigned address holds; None for a signature in the header
-    token : the session token that goes with temporary keys
+    seconds : how long a presigned address is valid; None for a signature in the header
+    token : the session token of temporary keys
     """
 
     access_key: str

@@ -59,7 +59,7 @@ def add_operations(owner: Any, *operations: Callable[[Any], Any]) -> None:
 
 
 def require_attributes(owner: Any, *names: str) -> None:
-    """Require attributes that are used as they are."""
+    """Require attributes of moto's that are used unchanged."""
     missing = [name for name in names if not hasattr(owner, name)]
     if missing:
         raise MotoMovedError(

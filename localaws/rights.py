@@ -1,9 +1,9 @@
 """What IAM asks of a caller for an API operation: actions, resources and condition keys, as policies name them.
 
-Which resource types and condition keys an action is decided on is AWS's own reference (``reference``). What stands
-here is what no reference says: which action an operation is, where it is not of the same name, and where a request
-names what it is about. An operation of any other service needs its action on "*" where that
-knows no resource; otherwise it raises ``UnmappedCallError``.
+The resource types and condition keys that an action is decided on come from AWS's own reference (``reference``).
+Written here is what no reference says: which action an operation is, where it is not of the same name, and where a
+request names what it is about. An operation of any other service needs its action on "*" where that knows no resource;
+otherwise it raises ``UnmappedCallError``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
 
     Parameters
     ----------
-    facts : what IAM knows beside the request: the account, and what exists in it
+    facts : what IAM knows besides the request: the account, and what exists in it
 
     Raises
     ------
@@ -175,7 +175,7 @@ _TAG_LISTS, _REMOVED_TAG_LISTS = ("Tags", "tags", "ResourceTags"), ("TagKeys", "
 
 
 def _read_tags(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags, whatever their service calls the members of one.
+    """Tags by name, whichever member names their service uses.
 
     >>> _read_tags([{"Key": "Name", "Value": "a"}, {"TagKey": "b"}])
     {'Name': 'a', 'b': ''}
@@ -288,7 +288,7 @@ def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
     ===========================  ===================================  ==================================
     the request                  names, for instance                  and is about
     ===========================  ===================================  ==================================
-    has a ``GroupId``            another group inside of a rule       that group alone, and no other
+    has a ``GroupId``            another group inside of a rule       only that group
     RevokeSecurityGroup…         ``SecurityGroupRuleIds``, no group   the groups that hold the rules
     has an ``AssociationId``     an association                       what it joins, too
     ===========================  ===================================  ==================================

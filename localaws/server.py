@@ -82,7 +82,7 @@ def find_server(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record
             if answer.get("token") == record.token:
                 return record, answer["clusters"]
         except (OSError, ValueError, http.client.HTTPException):
-            pass  # nobody is there, or somebody else
+            pass  # nothing answers, or another program does
     if pids := list_processes(home):
         raise NotAnsweringError(pids)
     raise NotRunningError(state.locate_record(home))

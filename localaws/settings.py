@@ -45,7 +45,7 @@ class Settings:
     Attributes
     ----------
     home : folder of the state file, the log and the clusters' node folders
-    execute : run bootstrap actions and steps for real; off, they succeed at once (for tests of the stacks alone)
+    execute : run bootstrap actions and steps for real; off, they succeed at once (for tests that need only the stacks)
     starting_seconds : how long a cluster stays STARTING
     log_delay_seconds : how long after their end the logs of a step appear in S3 (EMR: about five minutes)
     api_delay_seconds : pause before each changing call is answered (see ``app.py``)
@@ -59,7 +59,7 @@ class Settings:
     yarn_jars : the folder of its jars
     yarn_nodes : the most NodeManagers of a cluster; each stands for a core or task instance
     fault : a fault to inject from the start (see ``faults.py``)
-    record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
+    record : a file for the rights that each call needs (see ``recording.py``); empty: none is written
     """
 
     home: Path = ROOT / "build" / "localaws"

@@ -1,4 +1,4 @@
-"""The state file of the embedded AWS: which process serves, where, and the keys of this start. For its owner alone."""
+"""The state file of the embedded AWS: which process serves, where, and the keys of this start. Private."""
 
 from __future__ import annotations
 

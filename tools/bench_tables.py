@@ -187,14 +187,14 @@ def render_targets() -> str:
 
 def render_engines() -> str:
     """Bare engines, and why no job can be eight times as fast as the notebook; that comparison is of one run."""
-    bare, beside = BenchResult("bare"), BenchResult("rivals")
+    bare, compared = BenchResult("bare"), BenchResult("rivals")
     names = ("TensorFlow", "LiteRT", "ONNX Runtime", "OpenVINO")
     loops = bare.read_setting("loops")
     rates = [f"{name} {bare[f'{loops} loops of {name}, a tenth']:.0f}" for name in names]
-    most = beside["bare loops, featurizing"] / beside["the notebook, featurizing"]
+    most = compared["bare loops, featurizing"] / compared["the notebook, featurizing"]
     return _wrap(
         f"Bare engines on all cores, without Spark: {', '.join(rates)} images/s ({bare.day[:10]}). Bare loops of the "
-        f"fastest are {most:.1f} times as fast as the notebook ({beside.day[:10]}): more than that no job can be on "
+        f"fastest are {most:.1f} times as fast as the notebook ({compared.day[:10]}): more than that no job can be on "
         "this processor in single precision (8 wanted)."
     )
 

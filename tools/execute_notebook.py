@@ -35,7 +35,7 @@ def shrink_picture(picture: str) -> str:
 
 
 def clean_output(output: Any, work: str) -> dict[str, Any] | None:
-    """An output as git holds it; None for what is not kept."""
+    """An output as it is committed; None for one that is not kept."""
     if output.output_type == "stream":
         if output.name != "stdout":
             return None

@@ -86,7 +86,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
             for candidate in candidates.list_candidates(plan, region=REGION, images=images, book=book, machine=MACHINE)
         }
         if not by_name:
-            raise OperatorError("the dev cluster's plan holds no cluster.")
+            raise OperatorError("the dev cluster's plan has no cluster.")
         names = (candidates.BY_HAND, candidates.NAMES["one_node"], candidates.NAMES["on_demand"])
         machine, one_node, cluster = (by_name[name] for name in names)
         table_rows.append(

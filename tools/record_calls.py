@@ -51,8 +51,8 @@ CONTEXT = (
 )
 NOT_NEEDED = {
     "sts:AssumeRole": "make shell of the embedded AWS lends the node's keys; on AWS it is a session of Systems Manager",
-    "iam:GetUser": "the provider asks for its account so where credentials are not validated, as with the emulator; "
-    "on AWS sts:GetCallerIdentity, which needs no right, has told it",
+    "iam:GetUser": "the provider finds its account so where credentials are not validated, as with the emulator; "
+    "on AWS it uses sts:GetCallerIdentity, which needs no right",
     "iam:ListGroupsForUser": "make verify-aws asks what it runs as: operators are refused, which is the answer",
 }
 """Actions of calls that operators make here, and for which they need no right on AWS."""

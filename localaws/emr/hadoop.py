@@ -1,6 +1,6 @@
 """EMR's Hadoop on this machine: core and task instances as NodeManagers of a real YARN (``LOCALAWS_YARN=1``).
 
-The cluster's classifications go to YARN and Spark as they are. docs/embedded-aws.md lists what has to differ here.
+The cluster's classifications go to YARN and Spark unchanged. docs/embedded-aws.md lists what must differ here.
 """
 
 from __future__ import annotations

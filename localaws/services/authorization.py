@@ -1,8 +1,8 @@
 """Who may do what in S3: by the caller's identity policies and boundary, and the bucket's policy, with conditions.
 
-moto checks either nothing or, switched on, reads neither conditions nor resources outside S3. Here S3 alone is
+By default moto checks nothing; switched on, it reads neither conditions nor resources outside S3. Here only S3 is
 checked, and only for callers that the account knows: an assumed role or a user's access key. Any other key is the
-account's owner, as ``test``/``test`` is everywhere with moto; an explicit Deny of a bucket policy holds for it too.
+account's owner, as ``test``/``test`` is everywhere with moto; an explicit Deny of a bucket policy applies to it, too.
 """
 
 from __future__ import annotations

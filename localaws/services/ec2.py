@@ -116,7 +116,7 @@ def _delete_vpc(original: Callable[..., Any], self: Any, vpc_id: str) -> Any:
 
 
 def _delete_nat_gateway(original: Callable[..., Any], self: Any, nat_gateway_id: str) -> NatGateway:
-    """A gateway's interface goes with it; moto keeps it, and with it the subnet."""
+    """AWS deletes a gateway's interface with it; moto keeps it, so that the subnet cannot be deleted."""
     gateway: NatGateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)
     return gateway

@@ -63,7 +63,7 @@ def _log_permissions_enabled_policy(original: Any, target_bucket: Any, target_pr
 
 
 def _dispose_delete_marker(self: Any, garbage: bool = False) -> None:
-    """A delete marker holds no bytes; moto forgets that buckets whose versioning was suspended have markers too."""
+    """Nothing to do for a delete marker; moto forgets that buckets with suspended versioning have some, too."""
 
 
 def install() -> None:

@@ -56,7 +56,7 @@ def write_xml(values: Mapping[str, object]) -> str:
 def write_hosts(plan: ClusterPlan, machines: Iterable[Machine], host_name: str) -> str:
     """The text of the file for ``jdk.net.hosts.file``, which needs neither root nor /etc/hosts.
 
-    This machine's own name stands for the master: from it the ResourceManager makes the addresses of its pages.
+    This machine's own name means the master: the ResourceManager uses it for the addresses of its pages.
     """
     rows = [f"{plan.master_address} {plan.master_name} {host_name}", *(f"{m.address} {m.name}" for m in machines)]
     return "\n".join([*rows, "127.0.0.1 localhost"]) + "\n"
@@ -124,7 +124,7 @@ _DEFAULTS: Mapping[str, object] = {
     "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "false",
     "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
     "yarn.nodemanager.log.retain-seconds": 86_400,
-    # a copy of each container's launch script, with its environment and thus its keys, beside its logs
+    # it would copy each container's launch script, which has keys in it, to its logs
     "yarn.nodemanager.log-container-debug-info.enabled": "false",
 }
 """What makes YARN run here; a plan may change it."""

@@ -93,7 +93,7 @@ def build_classpath(jars: Iterable[Path], spark_jars: Path) -> list[Path]:
 
 
 def write_ivy_module(pins: Iterable[Pin]) -> str:
-    """An Ivy module that depends on the jars alone, not on what their authors depend on."""
+    """An Ivy module that depends on the jars only, not on their own dependencies."""
     rows = "".join(
         f'    <dependency org="{pin.group}" name="{pin.artifact}" rev="{pin.version}" transitive="false">'
         f'<artifact name="{pin.artifact}" type="jar" ext="jar"/></dependency>\n'

@@ -18,7 +18,7 @@ PROXY_PORT = 20888
 
 @dataclass(frozen=True)
 class Machine:
-    """What a NodeManager stands for.
+    """The machine of a NodeManager.
 
     Attributes
     ----------
