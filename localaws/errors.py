@@ -43,7 +43,6 @@ class DidNotStopError(LocalAwsError):
 
     def __init__(self, pid: int) -> None:
         super().__init__(f"the embedded AWS (process {pid}) did not stop. Fix: kill -9 {pid}")
-        self.pid = pid
 
 
 class WithoutYarnError(LocalAwsError):

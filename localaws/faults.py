@@ -74,7 +74,6 @@ class NeedsYarnError(LocalAwsError):
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"FAULT={kind} needs a real YARN. Fix: give YARN=1 to make apply or make demo as well.")
-        self.kind = kind
 
 
 class UnknownFaultError(LocalAwsError):
@@ -84,7 +83,6 @@ class UnknownFaultError(LocalAwsError):
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none.")
-        self.kind = kind
 
 
 def parse_fault(kind: str) -> str:

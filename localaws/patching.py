@@ -25,7 +25,7 @@ def add_attribute(owner: Any, name: str, value: Any) -> None:
     """Give ``owner`` an attribute that moto lacks."""
     if hasattr(owner, name):
         raise MotoMovedError(
-            f"moto now has {_describe_owner(owner)}.{name}: compare it with ours, and drop ours if moto's does the same"
+            f"moto now has {_name(owner, name)}: compare it with ours, and drop ours if it is the same"
         )
     setattr(owner, name, value)
 
@@ -34,9 +34,7 @@ def replace_attribute(owner: Any, name: str, value: Any) -> Any:
     """Replace an attribute that moto has; the original is returned."""
     original = getattr(owner, name, None)
     if original is None:
-        raise MotoMovedError(
-            f"moto no longer has {_describe_owner(owner)}.{name}: localaws must be written for this version"
-        )
+        raise MotoMovedError(f"moto no longer has {_name(owner, name)}: localaws must be written for this version")
     setattr(owner, name, value)
     return original
 
@@ -63,9 +61,10 @@ def require_attributes(owner: Any, *names: str) -> None:
     missing = [name for name in names if not hasattr(owner, name)]
     if missing:
         raise MotoMovedError(
-            f"moto no longer has {_describe_owner(owner)}.{missing[0]}: localaws must be written for this version"
+            f"moto no longer has {_name(owner, missing[0])}: localaws must be written for this version"
         )
 
 
-def _describe_owner(owner: Any) -> str:
-    return f"{getattr(owner, '__module__', '')}.{getattr(owner, '__qualname__', owner.__class__.__name__)}".lstrip(".")
+def _name(owner: Any, attribute: str) -> str:
+    owner_name = getattr(owner, "__qualname__", owner.__class__.__name__)
+    return f"{getattr(owner, '__module__', '')}.{owner_name}.{attribute}".lstrip(".")

@@ -119,9 +119,8 @@ def find_action(name: str) -> Action:
     details: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
     keys = _lower_keys(details["conditionKeys"])
     is_read_only = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
-    return Action(
-        name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), is_read_only, keys=keys
-    )
+    kinds = tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"])
+    return Action(name, kinds, is_read_only, keys=keys)
 
 
 def _make_kind(service: str, details: Mapping[str, Any], action_keys: frozenset[str]) -> Kind:

@@ -292,19 +292,17 @@ class Emr(ElasticMapReduceResponse):
                 and request.get("InstanceFleetId", i.fleet_id) == i.fleet_id
                 and request.get("InstanceGroupId", i.group_id) == i.group_id
             ]
-        states = request.get("InstanceStates")
-        return make_page(
-            [i for i in instances if not states or i["Status"]["State"] in states], "Instances", request, 2000
-        )
+        if states := request.get("InstanceStates"):
+            instances = [i for i in instances if i["Status"]["State"] in states]
+        return make_page(instances, "Instances", request, 2000)
 
     # -- steps ----------------------------------------
     @operation("AddJobFlowSteps")
     def add_job_flow_steps(self, request: dict[str, Any]) -> dict[str, Any]:
         cluster = self._find_live_cluster(request["JobFlowId"])
         with cluster.changed:
-            rules.check_steps(
-                request["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.list_open_steps())
-            )
+            open_steps = len(cluster.list_open_steps())
+            rules.check_steps(request["Steps"], concurrency=cluster.concurrency, open_steps=open_steps)
             new = [Step(s) for s in request["Steps"]]
             cluster.steps += new
             cluster.changed.notify_all()

@@ -51,11 +51,8 @@ class Application:
             return self._format_report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
         if cancelled:
             diagnosis = f"Application {self.id} was killed by user hadoop at {self.primary}"
-            return (
-                self._format_report(now, "KILLED", diagnosis, "KILLED")
-                + self._format_exception("is killed", 1315)
-                + format_hook(now)
-            )
+            report = self._format_report(now, "KILLED", diagnosis, "KILLED")
+            return report + self._format_exception("is killed", 1315) + format_hook(now)
         diagnosis = describe_exit(code) if code > 0 else self._describe_kill(now, _SIGNAL - code)
         report = self._format_report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
         error = format_line(now, f"ERROR Client: Application diagnostics message: {diagnosis}")

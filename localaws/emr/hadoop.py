@@ -342,12 +342,11 @@ class Hadoop:
 
     def _make_machine(self, instance: Instance) -> Machine:
         assert self.yarn is not None
+        defaults = self.cluster.read_properties("spark-defaults")
         machine = Machine(
             name=instance.private_dns,
             address=f"{self.yarn.plan.network}.{next(self._numbers)}",
-            memory_mb=compute_node_mb(
-                instance.instance_type, self.factor, self.cluster.read_properties("spark-defaults")
-            ),
+            memory_mb=compute_node_mb(instance.instance_type, self.factor, defaults),
             vcores=count_vcpus(instance.instance_type),
             label=instance.market if self.yarn.plan.labels else "",
         )

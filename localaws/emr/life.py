@@ -127,9 +127,8 @@ class ClusterLife:
         settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
         self.provisioner = Provisioner(cluster, supervisor.endpoint, supervisor.keys, settings)
-        self.shipper = LogShipper(
-            self.provisioner.make_client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds
-        )
+        s3 = self.provisioner.make_client("s3")
+        self.shipper = LogShipper(s3, cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
         self.node = Node(root, supervisor.endpoint, cluster.region, self.provisioner.fetch_profile_keys)
         self.hadoop = Hadoop(cluster, self.node, settings) if settings.yarn and settings.execute else None

@@ -62,9 +62,8 @@ class Provisioner:
             role = authorization.find_role_caller(self.cluster.account, service)
         except NotFoundException:
             return f"Service role {service} does not exist."
-        iam = self.make_client("iam")
         try:
-            roles = iam.get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
+            roles = self._list_profile_roles()
         except ClientError:
             return f"Invalid InstanceProfile: {self._profile}."
         if not roles:
@@ -76,6 +75,10 @@ class Provisioner:
             if not authorization.is_allowed(role, AccessRequest(action, resource, context)):
                 return self._describe_refusal(role.arn, action, resource)
         return None
+
+    def _list_profile_roles(self) -> list[dict[str, Any]]:
+        profile = self.make_client("iam").get_instance_profile(InstanceProfileName=self._profile)
+        return list(profile["InstanceProfile"]["Roles"])
 
     @staticmethod
     def _describe_refusal(role: str, action: str, resource: str) -> str:
@@ -93,10 +96,7 @@ class Provisioner:
         def make_arn(kind: str, name: str = "*") -> str:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
-        needs = [
-            ("ec2:RunInstances", make_arn("instance"), requested),
-            ("ec2:RunInstances", make_arn("volume"), requested),
-        ]
+        needs = [("ec2:RunInstances", make_arn(kind), requested) for kind in ("instance", "volume")]
         for kind, name in self._list_launch_resources():
             needs.append(("ec2:RunInstances", make_arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
         if self._makes_endpoint():
@@ -124,14 +124,12 @@ class Provisioner:
 
     def reaches_internet(self) -> bool:
         """Whether the cluster's subnet has a route to the internet, as EC2's default subnet has."""
-        if self.cluster.subnet_id is None:
+        subnet_id = self.cluster.subnet_id
+        if subnet_id is None:
             return True
-        tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._find_vpc()]}])[
-            "RouteTables"
-        ]
-        subnet_tables = [
-            t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])
-        ]
+        filters = [{"Name": "vpc-id", "Values": [self._find_vpc()]}]
+        tables = self.ec2.describe_route_tables(Filters=filters)["RouteTables"]
+        subnet_tables = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t["Associations"])]
         main_tables = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
         routes = [route for table in subnet_tables or main_tables for route in table["Routes"]]
         return any(route.get("DestinationCidrBlock") == "0.0.0.0/0" for route in routes)
@@ -278,10 +276,6 @@ class Provisioner:
     # -- identity of the nodes ----------------------------------------
     def fetch_profile_keys(self) -> Keys:
         """Temporary keys of the instance profile's role, as the nodes would get them from their metadata."""
-        roles = self.make_client("iam").get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"][
-            "Roles"
-        ]
-        keys = self.make_client("sts").assume_role(
-            RoleArn=roles[0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
-        )["Credentials"]
+        role, session = self._list_profile_roles()[0]["Arn"], self.cluster.instances[0].ec2_id
+        keys = self.make_client("sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
         return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])

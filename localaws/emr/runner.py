@@ -83,19 +83,15 @@ class Runner:
         return code
 
     def _make_step_processes(self, group: ProcessGroup) -> faults.StepProcesses:
-        if self.hadoop is not None:
-            return faults.StepProcesses(
-                self.hadoop.list_processes, self._find_master, self._lose_spot, self._lose_master
-            )
+        if (hadoop := self.hadoop) is not None:
+            return faults.StepProcesses(hadoop.list_processes, self._find_master, self._lose_spot, self._lose_master)
         pid = group.process.pid
         return faults.StepProcesses(lambda: faults.list_children(pid), lambda: psutil.Process(pid), self._lose_spot)
 
     def _find_master(self) -> psutil.Process | None:
         """The JVM of the newest application's master on YARN."""
         processes = self.hadoop.list_processes() if self.hadoop is not None else ()
-        masters = [
-            p for p in processes if MASTER in faults.read_command(p) and faults.read_command(p)[0].endswith("java")
-        ]
+        masters = [p for p in processes if MASTER in (words := faults.read_command(p)) and words[0].endswith("java")]
         return max(masters, key=lambda p: p.pid, default=None)
 
     def find_master_host(self) -> str:
@@ -271,11 +267,8 @@ class Runner:
             self._applications += 1
             application = f"application_{self._born}_{self._applications:04d}"
         home = self.node.make_spark_home(folder)
-        local_conf = (
-            self.node.make_s3a_conf()
-            | spark.make_event_log_conf(self._make_events_folder())
-            | spark.make_authentication_conf()
-        )
+        event_log_conf = spark.make_event_log_conf(self._make_events_folder())
+        local_conf = self.node.make_s3a_conf() | event_log_conf | spark.make_authentication_conf()
         settings = replace(self.settings, fault=capacity.find_step_fault(self.settings.fault, self.cluster))
         command = spark.localize(submit, self.cluster.read_properties("spark-defaults"), local_conf, settings)
         env = self.node.make_environment() | self._read_exports()
@@ -293,9 +286,8 @@ class Runner:
             self._ship_executors(folder, application)
             return code
         driver_out, driver_err = _make_logs(folder / "driver", "stdout", "stderr")
-        yarn_application = client.Application(
-            application, now(), str(self.cluster.primary_dns), self._find_driver_host()
-        )
+        primary = str(self.cluster.primary_dns)
+        yarn_application = client.Application(application, now(), primary, self._find_driver_host())
         _append(err, yarn_application.format_submission(now()))
         code = self._run(step.id, args, env, self._locate_workdir(step), driver_out, driver_err, fault)
         _append(driver_err, client.describe_master_end(now(), code))

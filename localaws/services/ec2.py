@@ -85,10 +85,8 @@ def _list_uses(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
 
 def _is_named_in_a_rule(backend: Any, group_id: str) -> bool:
     """Whether another group's rule names a security group."""
-    groups = [
-        group for groups_by_id in backend.groups.values() for group in groups_by_id.values() if group.id != group_id
-    ]
-    rules = [rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules)]
+    groups = [group for groups_by_id in backend.groups.values() for group in groups_by_id.values()]
+    rules = [rule for group in groups if group.id != group_id for rule in (*group.ingress_rules, *group.egress_rules)]
     return any(rule.source_group.get("GroupId") == group_id for rule in rules)
 
 

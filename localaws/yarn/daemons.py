@@ -68,9 +68,8 @@ class Yarn:
         try:
             self._start_master(machines)
             if self.plan.labels:
-                self._run_admin_tool(
-                    "-addToClusterNodeLabels", ",".join(f"{w}(exclusive=false)" for w in self.plan.labels)
-                )
+                labels = ",".join(f"{label}(exclusive=false)" for label in self.plan.labels)
+                self._run_admin_tool("-addToClusterNodeLabels", labels)
             for machine in machines:
                 self._start_machine(machine)
             for machine in machines:
@@ -92,9 +91,8 @@ class Yarn:
         self._site = configuration.make_yarn_site(plan, machines, self._classpath)
         self._write_conf(plan.conf, self._site)
         require_ports(plan.master_address, MASTER_PORTS)
-        self._spawn(
-            "master", self._make_jvm_command(plan.conf, 320, RESOURCE_MANAGER), plan.master_log.parent, plan.master_log
-        )
+        command = self._make_jvm_command(plan.conf, 320, RESOURCE_MANAGER)
+        self._spawn("master", command, plan.master_log.parent, plan.master_log)
         self._await("the ResourceManager", "master", plan.master_log, self._is_master_listening)
 
     def _is_master_listening(self) -> bool:
@@ -131,9 +129,8 @@ class Yarn:
             folder.mkdir(parents=True, exist_ok=True)
         self._write_conf(root / "conf", configuration.make_machine_site(self._site, plan, machine))
         require_ports(machine.address, MACHINE_PORTS)
-        self._spawn(
-            machine.name, self._make_jvm_command(root / "conf", 192, NODE_MANAGER), root, plan.locate_log(machine)
-        )
+        command = self._make_jvm_command(root / "conf", 192, NODE_MANAGER)
+        self._spawn(machine.name, command, root, plan.locate_log(machine))
 
     def _await_machine(self, machine: Machine) -> None:
         log = self.plan.locate_log(machine)
@@ -185,9 +182,8 @@ class Yarn:
             has_ended, is_late = process.poll() is not None, time.monotonic() > deadline
             if has_ended or is_late:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-                raise DaemonError(
-                    label, "ended" if has_ended else f"was not ready after {START_SECONDS:.0f} s", log, tail
-                )
+                problem = "ended" if has_ended else f"was not ready after {START_SECONDS:.0f} s"
+                raise DaemonError(label, problem, log, tail)
             time.sleep(0.1)
 
     def _run_tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
@@ -204,9 +200,8 @@ class Yarn:
     def _run_admin_tool(self, *words: str) -> None:
         completed = self._run_tool(ADMIN, *words)
         if completed.returncode:
-            raise DaemonError(
-                f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, completed.stdout + completed.stderr
-            )
+            printed = completed.stdout + completed.stderr
+            raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, printed)
 
     # -- accidents and ends ----------------------------------------
     def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
