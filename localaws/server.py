@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
@@ -182,14 +182,16 @@ def _spawn(settings: Settings) -> Record:
         )
     _started.append(process)  # or Python would warn that it is still running, as it should be
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        record = state.read_record(settings.home)
-        if record and record.token == token:
-            return find_server(settings.home)[0]
-        time.sleep(0.05)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    with ExitStack() as failure:  # that is Ctrl-C, too: nobody would know of the server
+        failure.callback(process.wait)
+        failure.callback(process.kill)
+        while process.poll() is None and time.monotonic() < deadline:
+            record = state.read_record(settings.home)
+            if record and record.token == token:
+                record = find_server(settings.home)[0]
+                failure.pop_all()
+                return record
+            time.sleep(0.05)
     if shutil.disk_usage(settings.home).free < LEAST_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(settings.home))
     raise DidNotStartError(log, "\n".join(log.read_text(errors="replace").splitlines()[-8:]))

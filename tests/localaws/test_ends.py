@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import boto3
 import pytest
 from moto.stepfunctions.models import Execution, StateMachine
 
-from localaws import patching
+from localaws import patching, server
 from localaws.emr.life import ClusterLife, Supervisor
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster
@@ -192,3 +193,16 @@ def test_a_start_that_is_repeated_runs_once(monkeypatch: pytest.MonkeyPatch) -> 
     first, second = make_execution(machine), make_execution(machine)
     assert first is second
     assert runs == [first]
+
+
+# -- the server ----------------------------------------
+def test_a_start_that_is_interrupted_leaves_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        assert len(server.list_processes(tmp_path)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "SERVE", ("-c", "import time; time.sleep(20)", "serve"))
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=time.monotonic, sleep=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        server.start(Settings(home=tmp_path))
+    assert server.list_processes(tmp_path) == []
