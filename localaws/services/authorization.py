@@ -87,17 +87,23 @@ def _read_document(managed: Any) -> Document:
 
 
 def is_allowed(caller: Caller, request: AccessRequest, resource_policy: Document | None = None) -> bool:
-    """Whether a caller is allowed: no Deny anywhere, and an Allow of its own (within its boundary) or the bucket's."""
-    resource_decision = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
-    if resource_decision is Decision.DENY:
+    """Whether a caller is allowed: no Deny anywhere, and an Allow of its own or of the bucket, within its boundary.
+
+    A boundary does not limit what a bucket's policy grants to a user.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    bucket_decision = decide([resource_policy], request, caller.arn) if resource_policy else Decision.SILENT
+    if bucket_decision is Decision.DENY:
         return False
     if caller.policies is None:
         return True
-    decision = decide(caller.policies, request)
-    bounded = decide([caller.boundary], request) if caller.boundary is not None else Decision.ALLOW
-    if Decision.DENY in (decision, bounded):
+    own_decision = decide(caller.policies, request)
+    boundary_decision = decide([caller.boundary], request) if caller.boundary is not None else Decision.ALLOW
+    if Decision.DENY in (own_decision, boundary_decision):
         return False
-    return resource_decision is Decision.ALLOW or (decision is Decision.ALLOW and bounded is Decision.ALLOW)
+    if bucket_decision is Decision.ALLOW and ":user/" in caller.arn:
+        return True
+    return boundary_decision is Decision.ALLOW and Decision.ALLOW in (own_decision, bucket_decision)
 
 
 def read_cluster_tags(account: str, arn: str) -> dict[str, str]:

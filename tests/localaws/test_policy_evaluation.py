@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.policy import AccessRequest, Decision, decide, matches
+from localaws.services.authorization import Caller, is_allowed
 
 BUCKET = "arn:aws:s3:::fruit"
 OBJECT = f"{BUCKET}/in/Pomme d'été (1)/a.jpg"
@@ -119,3 +120,16 @@ def test_principals_of_a_resource_policy() -> None:
         assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.ALLOW
     for principal in ({"Service": "logging.s3.amazonaws.com"}, {"AWS": "arn:aws:iam::999999999999:root"}):
         assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.SILENT
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounded", "allowed"), [("role", True, False), ("user", True, True), ("role", False, True)]
+)
+def test_a_boundary_limits_what_a_bucket_grants_to_a_role_and_not_to_a_user(
+    kind: str, bounded: bool, allowed: bool
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html: resource-based policies."""
+    arn = f"arn:aws:iam::123456789012:{kind}/node"
+    boundary = one(Action="ec2:*") if bounded else None
+    grant = one(Principal={"AWS": arn})
+    assert is_allowed(Caller(arn, (), boundary), AccessRequest("s3:GetObject", OBJECT), grant) is allowed
