@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from localaws.emr import hadoop, spark
 from localaws.emr.model import Instance
+from localaws.settings import Settings
 from localaws.yarn import configuration
 from localaws.yarn.plan import ClusterPlan, Machine
 from tests.conftest import REPO
@@ -47,6 +50,24 @@ def test_every_kind_of_instance_is_represented_before_a_second_of_one() -> None:
     chosen = hadoop.choose_representatives(fleet, 3)
     assert [one.ec2_id for one in chosen] == ["i-2", "i-6", "i-3"]
     assert len(hadoop.choose_representatives(fleet, 99)) == 7, "the primary runs no containers"
+
+
+@pytest.mark.parametrize(
+    ("workers", "machines", "factor", "sentence"),
+    [
+        (0, 1, 1.0, "YARN: a NodeManager on the primary, the only node, with EMR's memory sizes"),
+        (1, 1, 0.5, "YARN: 1 NodeManager stands for 1 instance, with 50% of EMR's memory sizes"),
+        (8, 1, 1.0, "YARN: 1 NodeManager stands for 8 core and task instances, with EMR's memory sizes"),
+        (8, 3, 1.0, "YARN: 3 NodeManagers stand for 8 core and task instances, with EMR's memory sizes"),
+    ],
+)
+def test_the_status_says_what_stands_for_what(workers: int, machines: int, factor: float, sentence: str) -> None:
+    instances = [instance(1, "MASTER"), *(instance(number, "CORE") for number in range(2, 2 + workers))]
+    yarn: Any = SimpleNamespace(machines=[None] * machines)
+    cluster: Any = SimpleNamespace(instances=instances)
+    here = hadoop.Hadoop(cluster, node=None, settings=Settings())  # type: ignore[arg-type]
+    here.yarn, here.factor = yarn, factor
+    assert here.describe() == sentence
 
 
 @pytest.mark.parametrize("machine_mb", [6_000, 8_000, 12_000, 16_000, 20_000, 24_000, 64_000])
