@@ -86,7 +86,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: dict[str, str] | None = None) -> Settings:
-        """The settings that an environment asks for.
+        """The settings of an environment's variables.
 
         >>> Settings.from_environment({"LOCALAWS_EXECUTE": "0", "LOCALAWS_EXECUTORS": "3"}).executors
         3

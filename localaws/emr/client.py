@@ -32,7 +32,7 @@ class Application:
     master: str
 
     def format_submission(self, now: datetime) -> str:
-        """From the submission to the master's registration."""
+        """The client's lines from the submission to the master's registration."""
         return (
             f"{format_line(now, f'INFO Client: Submitting application {self.id} to ResourceManager')}"
             f"{format_line(now, f'INFO YarnClientImpl: Submitted application {self.id}')}"
@@ -40,7 +40,7 @@ class Application:
         )
 
     def format_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
-        """How it ended.
+        """The client's last lines: how the application ended.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ class Supervisor:
         self._notify()
 
     def set_clock(self, rate: float) -> None:
-        """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
+        """Let idle clocks and schedules run at another rate from now on, as if they always had."""
         self.settings.clock_rate = rate
         self._notify()
 
@@ -120,7 +120,7 @@ class Supervisor:
 
 
 class ClusterLife:
-    """What a cluster does of itself, in a thread of its own."""
+    """The life of one cluster, in a thread of its own."""
 
     def __init__(self, cluster: Cluster, supervisor: Supervisor) -> None:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)

@@ -207,7 +207,7 @@ class Cluster:
             self._tags.pop(key, None)
 
     def read_properties(self, *classification: str) -> dict[str, str]:
-        """What the cluster's configuration sets of a (nested) classification."""
+        """The properties that the cluster's configuration sets for a (nested) classification."""
         return spark.read_classification(self.request.get("Configurations", []), *classification)
 
     @property
@@ -223,7 +223,7 @@ class Cluster:
 
     @property
     def log_uri(self) -> str | None:
-        """Where the logs go, always as s3://…/ (EMR answers s3n://)."""
+        """The address of the logs, always as s3://…/ (EMR answers s3n://)."""
         uri = self.request.get("LogUri")
         return None if not uri else "s3://" + str(uri).split("://", 1)[1].rstrip("/") + "/"
 
@@ -245,7 +245,7 @@ class Cluster:
         return [s for s in self.steps if s.state in OPEN_STEPS]
 
     def list_targets(self) -> Iterator[dict[str, Any]]:
-        """What is to be launched: role, type, market and number of each kind of instance."""
+        """The instances to launch: role, type, market and number of each kind."""
         for f in self.fleets:
             specification = f["InstanceTypeSpecifications"][0]
             weight = specification.get("WeightedCapacity", 1)

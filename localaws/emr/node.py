@@ -87,7 +87,7 @@ class Node:
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def identify(self, cluster_id: str, instance_id: str) -> None:
-        """Write what EMR leaves on every node about itself."""
+        """Write the files in which EMR tells a node its cluster and instance."""
         folder = self.root / "mnt" / "var" / "lib" / "info"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))

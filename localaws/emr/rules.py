@@ -17,7 +17,7 @@ LOG_URI = re.compile(r"s3[an]?://[^/]+(/.*)?")
 
 
 def check_idle_timeout(policy: dict[str, Any] | None) -> None:
-    """Auto-termination takes 60 seconds to 7 days."""
+    """Refuse an idle timeout that is not between 60 seconds and 7 days."""
     if policy is None:
         return
     seconds = policy.get("IdleTimeout", 3600)
@@ -26,13 +26,13 @@ def check_idle_timeout(policy: dict[str, Any] | None) -> None:
 
 
 def check_concurrency(level: int) -> None:
-    """Step concurrency is 1 to 256."""
+    """Refuse a step concurrency that is not between 1 and 256."""
     if not 1 <= level <= MAX_OPEN_STEPS:
         raise ValidationException(f"The step concurrency level must be between 1 and {MAX_OPEN_STEPS}.")
 
 
 def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps: int) -> None:
-    """The limits on steps, of a new cluster as of a running one."""
+    """Refuse more steps than a cluster takes, new or running, and actions on failure that it does not take."""
     if len(steps) > STEPS_PER_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
         raise ValidationException(
             f"Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel_Pending') for cluster exceeded: "
@@ -48,7 +48,7 @@ def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps
 
 
 def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types: Sequence[str]) -> None:
-    """Raise what RunJobFlow refuses at once.
+    """Refuse what RunJobFlow refuses at once.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
 
 
 def check_fleet(fleet: dict[str, Any]) -> None:
-    """The limits on an instance fleet, of a new cluster as of one that is added later."""
+    """Refuse a fleet that is too small, too large or too varied, of a new cluster or added later."""
     kind = fleet["InstanceFleetType"]
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     if on_demand + spot < 1 and kind != "TASK":

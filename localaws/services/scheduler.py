@@ -66,7 +66,7 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
 
 
 class Clock(threading.Thread):
-    """Runs the schedules that are due, as long as the server lives."""
+    """Runs the schedules that are due, as long as the server runs."""
 
     def __init__(self, account: str, settings: Settings, terminate: Callable[[str, list[str]], None]) -> None:
         super().__init__(name="scheduler-clock", daemon=True)
