@@ -27,6 +27,8 @@ from localaws.settings import Settings
 ENDPOINT_SINCE = (7, 5)
 ENDPOINT_NAME = "emr-service-vpce"
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
+_SHARED = threading.Lock()
+"""Held while a cluster looks for, or makes, what clusters of a VPC share: groups with their rules, the endpoint."""
 
 
 def parse_release(label: str) -> tuple[int, int]:
@@ -168,7 +170,8 @@ class Provisioner:
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
         group_ids = [self.cluster.managed_groups.get(key, "") for key in keys]
-        groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*group_ids)
+        with _SHARED:
+            groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*group_ids)
         with self.cluster.changed:
             self.cluster.managed_groups = {key: group.id for key, group in zip(keys, groups, strict=True)}
 
@@ -242,8 +245,11 @@ class Provisioner:
             return
         vpc = self._find_vpc()
         filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
-        if self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
-            return
+        with _SHARED:
+            if not self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
+                self._create_endpoint(vpc)
+
+    def _create_endpoint(self, vpc: str) -> None:
         group = self.cluster.managed_groups.get("ServiceAccessSecurityGroup")
         tags = [{"Key": "Name", "Value": ENDPOINT_NAME}, {"Key": MANAGED_TAG, "Value": "true"}]
         self.ec2.create_vpc_endpoint(

@@ -1,7 +1,8 @@
-"""What must come to an end does, whatever went wrong before: clusters, their instances, schedules, workflows."""
+"""What must come to an end does, whatever went wrong before; what clusters share is made once."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -99,6 +100,40 @@ def test_no_instance_outlives_a_cluster_that_ends_while_it_grows() -> None:
     provisioner.provision()  # a resize that comes too late
     assert ec2.running == set()
     assert [i.ec2_id for i in cluster.instances if i.ended is None] == []
+
+
+class SharedEc2:
+    """An EC2 that takes its time to say which endpoints there are."""
+
+    def __init__(self) -> None:
+        self.endpoints: list[dict[str, Any]] = []
+        self.both = threading.Barrier(2)
+
+    def describe_subnets(self, **_: Any) -> dict[str, Any]:
+        return {"Subnets": [{"VpcId": "vpc-1"}]}
+
+    def describe_vpc_endpoints(self, **_: Any) -> dict[str, Any]:
+        endpoints = list(self.endpoints)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.both.wait(0.3)
+        return {"VpcEndpoints": endpoints}
+
+    def create_vpc_endpoint(self, **endpoint: Any) -> None:
+        self.endpoints.append(endpoint)
+
+
+def test_two_clusters_that_start_at_once_share_one_endpoint() -> None:
+    ec2 = SharedEc2()
+    threads = []
+    for _ in range(2):
+        provisioner = Provisioner(make_cluster(), NOWHERE, KEYS, Settings())
+        provisioner.cluster.subnet_id, provisioner.ec2 = "subnet-1", ec2
+        threads.append(threading.Thread(target=provisioner.make_endpoint))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(ec2.endpoints) == 1
 
 
 # -- schedules ----------------------------------------
