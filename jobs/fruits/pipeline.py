@@ -254,7 +254,7 @@ class Run:
         if request.classes:
             require_classes(normalise_names(request.classes), listing.counts_by_label(frame))
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
-        return frame, images if self.selection.is_whole else frame.where(self.selection.column()).count()
+        return frame, images if self.selection.is_whole else frame.where(self.selection.make_column()).count()
 
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.choose(plan.todo_images, self.slots)
@@ -380,7 +380,7 @@ class Run:
             planning.read_keys(self.spark, self.output, folder, parts, self.slots)
             for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects))
         )
-        selected = self.selection.column()
+        selected = self.selection.make_column()
         return checks.count_classes(listed.where(selected), features.where(selected), rejects)
 
     def _summarise(

@@ -247,7 +247,7 @@ def _compare(
     """Images to do and rows that are stale. By a sort-merge join: a table of all images fits into no memory."""
     from pyspark.sql import functions as sf
 
-    images = listed.select(*COLUMNS, selection.column().alias("wanted"))
+    images = listed.select(*COLUMNS, selection.make_column().alias("wanted"))
     if not (state.features or state.rejects):
         nothing = "cast(null as string) as kind", "cast(null as string) as part"
         return images.where("wanted").selectExpr(*COLUMNS, *nothing, "true as todo", "false as stale")

@@ -212,9 +212,9 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(pictures, "MAX_READ", 8 << 20)
     Image.new("RGB", (4000, 2500)).save(tmp_path / "large.png", compress_level=1)
     (tmp_path / "large.bmp").write_bytes(encoded(Image.new("RGB", (1600, 1100)), "BMP"))
-    room = pictures._Room(pictures.MAX_READ)
+    room = pictures._ByteBudget(pictures.MAX_READ)
     most, held = 0, 0
-    take, give_back = pictures._Room.take, pictures._Room.give_back
+    take, give_back = pictures._ByteBudget.take, pictures._ByteBudget.give_back
 
     def watched_take(self: Any, size: int) -> None:
         nonlocal most, held
@@ -228,8 +228,8 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: p
         give_back(self, size)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures._Room, "take", watched_take)
-        patch.setattr(pictures._Room, "give_back", watched_give_back)
+        patch.setattr(pictures._ByteBudget, "take", watched_take)
+        patch.setattr(pictures._ByteBudget, "give_back", watched_give_back)
         paths = [f"{tmp_path}/large.png", *[f"{tmp_path}/large.bmp"] * 6]
         assert all(pictures.make_thumbnails(Store(str(tmp_path)), paths))
     assert 5 << 20 < most <= pictures.MAX_READ

@@ -1,7 +1,7 @@
-"""`report.html`: one self-contained page, opened from disk, that shows what a run found.
+"""`report.html`: one self-contained page, opened from disk, that shows the results of a run.
 
-`sample` chooses which images it shows, `pictures` makes them small, `colours` tells the classes apart, `page` writes
-the HTML; page.js draws the figures in the reader's browser. The page stays below 15 MB whatever the run's size.
+`sample` chooses the images that it shows, `pictures` makes thumbnails, `colours` gives each class its look, `page`
+writes the HTML; page.js draws the figures in the browser. The page stays below 15 MB whatever the run's size.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_REASONS = 10_000
 MAX_CLASSES = 500
 """Rows of the table of classes."""
 NEIGHBOURS = 15
-"""For the map of neighbours: what UMAP takes by default. The list beside the map shows the first eight."""
+"""For the map of neighbours: UMAP's default. The list beside the map shows the first eight."""
 PALETTE = 9
 """Colours for columns other than the class."""
 _SCREE_POINTS = 400
@@ -57,18 +57,18 @@ def build_page(
     counts: list[ClassCount],
     summary: dict[str, Any],
 ) -> str:
-    """The page.
+    """Choose the images of the page, and write it.
 
     Parameters
     ----------
     source, output : Store
         Images, for the pictures; results.
     state : State
-        For the rejects.
+        Names the files of rejects.
     scores : list of Part
     counts : list of ClassCount
     summary : dict
-        What `run.json` will say.
+        The content of `run.json`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def build_page(
 
 
 def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """path, label, size and reason of the first `MAX_REASONS` rejected images."""
+    """Read path, label, size and reason of the first `MAX_REASONS` rejected images."""
     batches = read_batches(output.child(REJECTS), [part.name for part in parts], ["path", "label", "size", "reason"])
     rows = (row for batch in batches for row in batch.to_pylist())
     return sorted(islice(rows, MAX_REASONS), key=lambda row: str(row["path"]))
@@ -183,7 +183,7 @@ def describe_rejected(source: Store, summary: Mapping[str, Any], rejects: list[d
 
 
 def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[ClassCount], images: int) -> Markup:
-    """How well the classes are told apart, or why that is not known."""
+    """Render how well a classifier tells the classes apart, or why that is not known."""
     learned, shown = chosen.learned, chosen.shown
     classes = sum(count.features > 0 for count in counts)
     if classes > MAX_LEARNED_CLASSES:
@@ -198,7 +198,7 @@ def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[Clas
 
 
 def count_reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Why images of a class were rejected, most often: what the map can colour by.
+    """Find the most frequent reason for rejects of each class, by which the map can be coloured.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def count_reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, A
 
 
 def describe_shown(images_shown: int, images: int, classes_shown: int, classes: int) -> str:
-    """Which images the map holds.
+    """Which images the map shows.
 
     >>> describe_shown(200, 200, 8, 8)
     'all 200 images'
@@ -246,7 +246,7 @@ def describe_shown(images_shown: int, images: int, classes_shown: int, classes: 
 
 
 def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
-    """The numbers at the top."""
+    """List the numbers at the top of the page."""
     rate = summary["images_per_second"]
     if not rate:
         speed = ("kept", "nothing computed again")
@@ -265,7 +265,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
 
 
 def _make_strip(end: sample.ComponentEnd, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
-    """Pictures of an end; read from left to right the values rise."""
+    """Make the row of pictures at an end of a component, in order of their values."""
     rows = [
         {
             "picture": picture_of[path],
@@ -280,7 +280,7 @@ def _make_strip(end: sample.ComponentEnd, picture_of: Mapping[str, str]) -> list
 
 
 def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
-    """For some shares of the variance, how many components reach them; None where all together do not."""
+    """How many components reach each of some shares of the variance; None where all together do not."""
     available = reduction.spectrum.components.shape[0]
     cumulated = np.cumsum(reduction.spectrum.ratio[:available])
     shares = sorted({*_SHARES, *([reduction.target] if reduction.target is not None else [])})
@@ -292,19 +292,19 @@ def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
 
 
 def describe_scree(reduction: Reduction) -> str:
-    """What the variance plot shows, for who does not see it."""
+    """What the variance plot shows, in words for those who cannot see it."""
     parts = [f"{k:,} for {100 * share:g}%" for share, k in count_components(reduction) if k is not None]
     return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
 
 
 def list_phases(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
-    """Phase, seconds, and its bar's length in percent, in the order they ran."""
+    """List each phase with its seconds and the length of its bar in percent, in the order in which they ran."""
     longest = max(seconds.values(), default=0.0) or 1.0
     return [(name, float(value), 100 * float(value) / longest) for name, value in seconds.items()]
 
 
 def list_arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run was asked."""
+    """List the arguments of the run."""
     return [
         (name, shorten(", ".join(value) if isinstance(value, list) else str(value), 1000))
         for name, value in summary["arguments"].items()
@@ -317,7 +317,7 @@ def _describe_engine(summary: Mapping[str, Any]) -> str:
 
 
 def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run ran with."""
+    """List versions of packages, the network, the engine and the code."""
     rows = [(str(name), str(value)) for name, value in summary["versions"].items()]
     rows += [
         ("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"),
@@ -331,7 +331,7 @@ def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def collect_figure_data(
     source: Store, shown: sample.ShownImages, picture_of: Mapping[str, str], reduction: Reduction
 ) -> dict[str, Any]:
-    """What page.js draws."""
+    """Collect what page.js draws."""
     labels = sorted(set(shown.labels))
     place = {label: i for i, label in enumerate(labels)}
     skip = len(source.uri) + 1
@@ -365,6 +365,6 @@ def collect_figure_data(
 
 
 def _round(values: NDArray[np.floating]) -> Any:
-    """Five digits: more than a screen shows."""
+    """Round to five digits: more than a screen shows."""
     flat = [float(f"{value:.5g}") for value in np.asarray(values, np.float64).reshape(-1).tolist()]
     return np.array(flat).reshape(values.shape).tolist()
