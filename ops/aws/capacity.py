@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.text import format_utc
+from ops.core.text import format_count, format_utc
 
 READ_AGAIN_SECONDS = 30.0
 USUAL = timedelta(minutes=3)
@@ -50,7 +50,7 @@ def _describe_fleet(fleet: Mapping[str, Any], now: datetime, patience: timedelta
     state = fleet["Status"]["State"]
     if provisioned >= wanted or state in ("TERMINATING", "TERMINATED"):
         return ""
-    name = f"{fleet['InstanceFleetType'].lower()} fleet: {provisioned} of {wanted} vCPUs of Spot"
+    name = f"{fleet['InstanceFleetType'].lower()} fleet: {provisioned} of {format_count(wanted, 'vCPU')} of Spot"
     switched = fleet.get("ProvisionedOnDemandCapacity", 0) - fleet.get("TargetOnDemandCapacity", 0)
     if switched > 0:
         return f"{name} came in time, and EMR took {switched} on demand, at the price on demand"

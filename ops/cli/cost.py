@@ -12,6 +12,7 @@ from ops.cli.place import read_place
 from ops.cli.values import read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
+from ops.core.text import format_count
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
 from ops.cost.money import Currency, encode_amount, read_currency
@@ -52,7 +53,7 @@ def render_ledger(
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
     for record in priced:
         name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
-        images = f"{record['images']:,} images, " if record.get("images") else ""
+        images = f"{format_count(record['images'], 'image')}, " if record.get("images") else ""
         texts.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
             f"{describe_record(record, currency)}"
@@ -64,7 +65,7 @@ def render_ledger(
         if record.get("forgotten")
     ]
     steps = sum(1 for record in records if record["step_id"])
-    texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {steps} step{'' if steps == 1 else 's'}")
+    texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {format_count(steps, 'step')}")
     return texts
 
 

@@ -13,6 +13,7 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode
+from ops.core.text import format_count
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
@@ -29,7 +30,7 @@ def foretell(arch: str, *, yarn: bool) -> str:
     wheels = f"It downloads the wheels of a node, some {SOME_MB} MB, once."
     return (
         f"demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about "
-        f"{YARN_MINUTES if yarn else MINUTES} minutes on two cores, no account, nothing billed. "
+        f"{format_count(YARN_MINUTES if yarn else MINUTES, 'minute')} on two cores, no account, nothing billed. "
         f"{'It downloads nothing: the wheels of a node are here.' if is_here(arch) else wheels}"
     )
 
@@ -63,7 +64,8 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         draw_sample(SAMPLE)
         counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, list_images(SAMPLE)[0], console)
         console.print(
-            f"the embedded sample, drawn (not photographed): {counts.images} images of {len(counts.here)} fruits, "
+            f"the embedded sample, drawn (not photographed): {format_count(counts.images, 'image')} of "
+            f"{len(counts.here)} fruits, "
             f"{counts.sent} uploaded"
         )
         with fault.injected(account, order.fault, fault.IN_STEP):

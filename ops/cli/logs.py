@@ -22,7 +22,7 @@ from ops.cli.place import open_account
 from ops.cli.values import read_number
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
-from ops.core.text import format_duration
+from ops.core.text import format_count, format_duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
 from ops.logs.reader import Logs, S3Logs
@@ -126,7 +126,7 @@ def cut_tail(text: str, lines: int) -> str:
     every = text.rstrip("\n").split("\n") if text.strip() else []
     missing = len(every) - lines
     shown = every[-lines:] if lines > 0 else []
-    head = [f"[... {missing} line{'' if missing == 1 else 's'} before ...]"] if missing > 0 else []
+    head = [f"[... {format_count(missing, 'line')} before ...]"] if missing > 0 else []
     return "\n".join([*head, *shown])
 
 

@@ -24,6 +24,7 @@ from ops.cli.values import read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
+from ops.core.text import format_count
 from ops.cost import estimate, speed
 from ops.cost.money import encode_amount, round_amount
 from ops.job import tuning
@@ -158,7 +159,7 @@ def measure_choices(environ: Mapping[str, str], console: Console) -> Measurement
 
 def make_choices_table(findings: Measurements) -> Table:
     """The choices, the recommended one marked."""
-    title = f"{len(findings.advice.row.right):,} images of {findings.sample.store.uri}"
+    title = f"{format_count(len(findings.advice.row.right), 'image')} of {findings.sample.store.uri}"
     headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
     headings += [f"min {findings.fleet.env}", "USD"] if findings.fleet else ["min here"]
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
@@ -192,8 +193,9 @@ def write_notes(findings: Measurements) -> list[str]:
     texts = [f"recommended: {advice.row.choice}: {advice.why}"]
     if variables := advice.row.choice.variables:
         texts.append(f"  make run-local INPUT={findings.sample.store.uri} {variables}")
+    cores = format_count(findings.cores, "core")
     texts.append(
-        f"minutes {'and price ' if fleet else f'on {findings.cores} cores '}are for {findings.images:,} images; "
+        f"minutes {'and price' if fleet else f'on {cores}'} are for {format_count(findings.images, 'image')}; "
         "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
         "are; a larger sample (LIMIT=) tells smaller differences"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from ops.aws.account import Account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
+from ops.core.text import format_count
 from ops.cost import estimate, ledger
 from ops.cost.ledger import TROUBLE, describe_record, explain_missing
 from ops.cost.money import Currency, read_currency
@@ -19,7 +20,7 @@ from ops.prices.current import find_current
 
 
 def _many(nodes: Sequence[PricedNode]) -> str:
-    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
+    return format_count(len(nodes), "node")
 
 
 def _age(account: Account, book: prices.Book) -> str:

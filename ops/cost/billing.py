@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
+from ops.core.text import format_count
 from ops.cost.money import Currency, format_amount, round_amount
 
 SOMETHING_BILLS = 8
@@ -134,7 +135,8 @@ def render_lines(costs: RunningCosts, account: Account, currency: Currency) -> l
         texts.append(f"  {item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}")
     texts += [f"  not known: {text}" for text in costs.unseen]
     if costs.free:
-        texts.append(f"  {len(costs.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
+        free = format_count(len(costs.free), "more thing")
+        texts.append(f"  nothing to pay for {free} with our tags (networks, groups, roles, schedules)")
     texts += [costs.age] if costs.age else []
     return [*texts, describe_total(costs, account, currency)]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from ops.core.text import format_count
 from ops.cost import estimate
 from ops.cost.money import Currency, format_amount
 from ops.cost.speed import Speed, estimate_types_speed, list_processors
@@ -226,9 +227,9 @@ def render_lines(
         return []
     cheapest = find_cheapest(candidates, minutes)
     code = "" if currency.code == "USD" else currency.code
-    count = int(images or EXAMPLE_IMAGES)
+    count, example = int(images or EXAMPLE_IMAGES), "" if images else " (an example; IMAGES= for yours)"
     texts = [
-        f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
+        f"{format_count(count, 'image')}{example}, from the request to the end:",
         f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s per vCPU",
     ]
     for candidate in candidates:

@@ -15,7 +15,7 @@ from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
-from ops.core.text import format_age, format_size
+from ops.core.text import format_age, format_count, format_size
 from ops.cost import ledger
 from ops.cost.billing import Item, RunningCosts, split_arns
 from ops.prices import table as prices
@@ -44,7 +44,7 @@ class Lister:
             self.clusters[cluster_id] = cluster["Name"]
             since = format_age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
             count, usd, inferred = self._nodes(cluster_id)
-            nodes = f", {count} nodes with their volumes" if count else ""
+            nodes = f", {format_count(count, 'node')}, volumes included" if count else ""
             yield Item(
                 kind="cluster",
                 id=cluster_id,
@@ -144,7 +144,7 @@ class Lister:
             yield Item(
                 kind="endpoint",
                 id=endpoint["VpcEndpointId"],
-                about=f"{name}, {zones} zone{'' if zones == 1 else 's'}",
+                about=f"{name}, {format_count(zones, 'zone')}",
                 usd_hour=zones * rate.usd,
                 inferred=of_emr or rate.as_of == prices.INFERRED,
                 remove=f"make destroy ENV={self.env}",
@@ -177,7 +177,7 @@ class Lister:
                 if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
                     continue
                 raise
-            about = f"{purpose}: {len(sizes):,} objects and versions, {format_size(sum(sizes))}"
+            about = f"{purpose}: {format_count(len(sizes), 'object version')}, {format_size(sum(sizes))}"
             if purpose == "state":
                 about += "; holds the states of every environment of the account"
             yield Item(

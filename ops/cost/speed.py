@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.text import format_count
 
 BENCH = ROOT / "benchmarks" / "results" / "bare.json"
 LEAST_IMAGES = 1000
@@ -151,5 +152,6 @@ def find_measured_speed(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed 
         return None
     when, run = max(good, key=lambda pair: pair[0])
     per_vcpu = Decimal(str(run["images_per_second"])) / Decimal(str(run["slots"]))
-    text = f"the run of {when[:16].replace('T', ' ')}, {run['images_featurized_now']:,} images on {run['slots']} vCPUs"
+    images, vcpus = format_count(run["images_featurized_now"], "image"), format_count(run["slots"], "vCPU")
+    text = f"the run of {when[:16].replace('T', ' ')}, {images} on {vcpus}"
     return Speed(per_vcpu, text, inferred=False)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.core.paths import ROOT
+from ops.core.text import format_count
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
 from ops.diagnose.verdict import Verdict
@@ -41,7 +42,7 @@ def shorten_traceback(traceback: Traceback) -> list[str]:
     lines = [_shorten_line(line) for line in lines if line.strip(" ~^") or not line.strip()]
     if len(lines) <= MOST_LINES:
         return lines
-    return [lines[0], f"  [... {len(lines) - MOST_LINES + 1} lines ...]", *lines[-MOST_LINES + 2 :]]
+    return [lines[0], f"  [... {format_count(len(lines) - MOST_LINES + 1, 'line')} ...]", *lines[-MOST_LINES + 2 :]]
 
 
 def _shorten_line(line: str) -> str:

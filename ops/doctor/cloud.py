@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from ops.aws.describe import list_pages
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
 from ops.job import wheelhouse
@@ -108,7 +109,9 @@ def judge_release(label: str, *, known: bool, end: str | None, today: date) -> F
     if days < 0:
         return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")
     if days < SUPPORT_DAYS:
-        return warning("release", f"{label} is supported for {days} more days, until {end}", "upgrade soon.")
+        return warning(
+            "release", f"{label} is supported for {format_count(days, 'more day')}, until {end}", "upgrade soon."
+        )
     return ok("release", f"{label}, supported until {end}")
 
 
@@ -166,8 +169,8 @@ def judge_upload(made: wheelhouse.Wheelhouse, uploaded: Sequence[str], where: st
     files = [*made.sums, wheelhouse.SUMS]
     missing = sorted(set(files) - set(uploaded))
     if not missing:
-        return ok("wheels in S3", f"all {len(files)} files in {where}")
-    cause = f"{len(missing)} of {len(files)} files are not in {where} (such as {missing[0]})"
+        return ok("wheels in S3", f"all {format_count(len(files), 'file')} in {where}")
+    cause = f"{where} lacks {len(missing)} of {format_count(len(files), 'file')} (such as {missing[0]})"
     return warning("wheels in S3", cause, "make apply uploads what is missing.")
 
 

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.refusals import describe_refusal
+from ops.core.text import format_count
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 SOMETHING_WILL_FAIL = 7
@@ -91,8 +92,7 @@ def count_findings(findings: Sequence[Finding]) -> str:
     '2 ok, 1 warning, 0 failures'
     """
     number = {state: sum(finding.state == state for finding in findings) for state in (OK, WARNING, FAILURE)}
-    plural = {state: "" if number[state] == 1 else "s" for state in number}
-    return f"{number[OK]} ok, {number[WARNING]} warning{plural[WARNING]}, {number[FAILURE]} failure{plural[FAILURE]}"
+    return f"{number[OK]} ok, {format_count(number[WARNING], 'warning')}, {format_count(number[FAILURE], 'failure')}"
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from ops.core.text import format_count
 from ops.job.results import Result
 
 VOTERS = 5
@@ -61,8 +62,8 @@ def compute_scores(result: Result, uri: str) -> NDArray[np.float64]:
     model, engine = result.engine()
     if model.dimension != mean.size:
         raise InputError(
-            f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
-            "files of two runs. Fix: run the job again."
+            f"the network gives {format_count(model.dimension, 'feature')} and the PCA takes {mean.size:,}: "
+            f"{result.store.uri} mixes files of two runs. Fix: run the job again."
         )
     with Guard(model.image_size, BATCH) as guard:
         if (reason := guard.decode([data])[0]) is not None:

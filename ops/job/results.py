@@ -21,6 +21,7 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
+from ops.core.text import format_count
 from ops.job.local_spark import MODELS, RUNS, make_request
 from ops.job.names import result_name
 
@@ -86,8 +87,8 @@ class Result:
             )
         if rows != self.summary["images_ok"]:
             raise InputError(
-                f"{self.store.uri} holds scores of {rows:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
-                "Fix: make results fetches them again; or run the job again."
+                f"{self.store.uri} holds scores of {format_count(rows, 'image')}, but its {RUN} says "
+                f"{self.summary['images_ok']:,}. Fix: make results fetches them again; or run the job again."
             )
 
     def names(self) -> tuple[list[str], list[str]]:
@@ -152,8 +153,9 @@ class Result:
             ) from error
         if components.shape != (self.summary["k"], mean.size):
             raise InputError(
-                f"{self.store.location(MODEL)} has {components.shape[0]} components of {components.shape[1]} features, "
-                f"but {RUN} says k = {self.summary['k']}: files of two runs are mixed. Fix: run the job again."
+                f"{self.store.location(MODEL)} has {format_count(components.shape[0], 'component')} of "
+                f"{format_count(components.shape[1], 'feature')}, but {RUN} says k = {self.summary['k']}: files of "
+                "two runs are mixed. Fix: run the job again."
             )
         return mean, components
 

@@ -10,6 +10,7 @@ from fruits.store import Store
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from ops.core.console import CommandClock, Console, stamp
+from ops.core.text import format_count
 
 PHASES = {
     "start": "starting Spark",
@@ -54,7 +55,7 @@ def describe_progress(report: dict[str, Any] | None) -> str:
         return PHASES["start"]
     text = PHASES.get(report["phase"], str(report["phase"]))
     if report["phase"] == "featurize" and report.get("images_to_featurize"):
-        text += f": {report['images_done']:,} of {report['images_to_featurize']:,} images"
+        text += f": {report['images_done']:,} of {format_count(report['images_to_featurize'], 'image')}"
         if report["images_rejected"]:
             text += f", {report['images_rejected']:,} rejected"
         if report["images_per_second"] and report["images_to_featurize"] >= LEAST_FOR_A_RATE:

@@ -24,6 +24,7 @@ from ops.core.console import Console, Person, ask, counting, elapsed, working
 from ops.core.errors import OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
+from ops.core.text import format_count
 from ops.cost import after, in_report
 from ops.cost.quote import describe_before_apply
 from ops.cost.upkeep import tell_upkeep
@@ -408,7 +409,7 @@ def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: No
             s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
             deleted += len(objects)
             if deleted % 100_000 < len(objects):
-                say(f"emptying {bucket}: {deleted:,} objects and versions")
+                say(f"emptying {bucket}: {format_count(deleted, 'object version')}")
 
 
 def stop_embedded(console: Console) -> None:

@@ -29,6 +29,7 @@ from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 from ops.cost.after import tell_step_cost
 from ops.diagnose import wait as diagnosis
 from ops.diagnose.verdict import UNDETERMINED
@@ -274,9 +275,9 @@ class Limit:
 
 def give_up(account: Account, submitted: Submitted, reason: str, console: Console) -> None:
     """Cancel a step that no node takes, and say why."""
-    minutes = MOST_WAITING_SECONDS / 60
+    waited = format_count(round(MOST_WAITING_SECONDS / 60), "minute")
     console.print(
-        f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status "
+        f"the step waited {waited} ({reason}) and is being cancelled: waiting bills. Fix: make status "
         "shows the nodes; more types and zones, or on demand (infra/env), then make run-step.",
         style="yellow",
     )

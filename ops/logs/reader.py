@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.core.errors import OperatorError
+from ops.core.text import format_count
 from ops.logs import layout
 from ops.logs.layout import Log
 
@@ -127,7 +128,7 @@ class _Keeper:
         if self.total <= whole:
             return bytes(self._head + self._window)
         left_out = max(0, self.total - whole - len(self._middle) + self._middle.count(b"\n[...]\n") * 7)
-        note = f"\n[... {left_out:,} bytes left out ...]\n".encode()
+        note = f"\n[... {format_count(left_out, 'byte')} left out ...]\n".encode()
         return bytes(self._head + self._middle + note + self._window)
 
 
@@ -175,7 +176,7 @@ def read_stream(
         for data in _unpacked(chunks):
             keeper.add(data)
             if keeper.total >= most or time.monotonic() - began > PATIENCE:
-                problem = f"only its first {keeper.total:,} bytes were read"
+                problem = f"only its first {format_count(keeper.total, 'byte', 'was')} read"
                 break
     except EOFError:
         problem = "it is cut off"

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from ops.core.errors import OperatorError
+from ops.core.text import format_count
 
 HERE = Path(__file__).parent
 HOURS_A_MONTH = 730  # AWS's own
@@ -343,7 +344,7 @@ def price_network_items(region: str, book: Book, *, nat: bool, endpoints: int) -
     """An hour of what stands in the network beside the nodes."""
     if endpoints:
         price = book.service(region, "interface_endpoint")
-        name = f"{endpoints} interface endpoint{'s' if endpoints > 1 else ''}"
+        name = format_count(endpoints, "interface endpoint")
         yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.as_of == INFERRED)
     if nat:
         prices = [book.service(region, item) for item in ("nat_gateway", "public_ipv4")]

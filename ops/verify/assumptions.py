@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ops.core.text import format_count
 from ops.verify import checks
 from ops.verify.checks import CheckResult, NotSeenError, Observations
 
@@ -100,7 +101,8 @@ TABLE: tuple[Assumption, ...] = (
                "the objects' keys", checks.logs_lie_where_we_look, "imitates"),
     Assumption("log-driver", "In cluster mode the driver's words are in its container's log, not in the step's.",
                "the failed job's sentence, looked for in both", checks.driver_speaks_in_its_container, "imitates"),
-    Assumption("log-delay", f"A step's logs come within {checks.LOG_DELAY_SECONDS // 60} minutes of its end.",
+    Assumption("log-delay",
+               f"A step's logs come within {format_count(checks.LOG_DELAY_SECONDS // 60, 'minute')} of its end.",
                "the objects' times against the step's end", checks.logs_come_in_time, "imitates"),
     Assumption("no-drift", "A second plan of a living cluster has nothing to do.", "terraform plan",
                checks.second_plan_is_empty, "runs"),

@@ -1,6 +1,7 @@
 """`make verify-aws BILL=1`: what AWS billed for the last look, against what it expected, two days later."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from ops.aws.refusals import explain_refusal
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.verify import record
 from ops.verify.assumptions import TABLE, judge_assumptions
 
@@ -95,7 +97,7 @@ def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -
     if hours < WAIT_HOURS:
         raise OperatorError(
             f"AWS's bill of {started:%Y-%m-%d} is not complete before {WAIT_HOURS} hours have passed. Fix: run it "
-            f"again in {WAIT_HOURS - hours:.0f} hours.",
+            f"again in {format_count(math.ceil(WAIT_HOURS - hours), 'hour')}.",
             exit_code=ExitCode.USAGE,
         )
     expected = verify_record["evidence"].get("cost", {}).get("usd")

@@ -22,6 +22,7 @@ from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.console import Console
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.lifecycle import studio
 from ops.verify import probe
 from ops.verify.extras import IDLE_SECONDS
@@ -140,7 +141,7 @@ class Gatherer:
     def _describe_network(self, ec2: Any) -> dict[str, Any]:
         vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
-            return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
+            return {"error": f"{format_count(len(vpcs), 'VPC', 'has')} the tags of this environment"}
         inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
         nats = {"Filter": [{"Name": "vpc-id", "Values": vpcs}]}
         return {

@@ -40,7 +40,7 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "  bucket bucket-1: there; 3.10 USD a month. Remove: it",
         "  strange strange-1: there; price not known. Remove: it",
         "  not known: quotas",
-        "  2 more things with our tags cost nothing (networks, groups, roles, schedules)",
+        "  nothing to pay for 2 more things with our tags (networks, groups, roles, schedules)",
         "prices are old",
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
         "what is stored (make purge ENV=dev removes it); not everything could be listed",

@@ -335,7 +335,7 @@ def test_wheels_in_the_bucket_all_or_some(aws: Any, tmp_path: Path) -> None:
     made = wheelhouse.Wheelhouse(tmp_path, "k", {"a.whl": "1", wheelhouse.LOCK: "2"})
     s3.put_object(Bucket="art", Key="wheelhouse/k/a.whl")
     some = cloud.check_uploaded_wheels(s3, "art", made)
-    assert some.cause == "2 of 3 files are not in s3://art/wheelhouse/k/ (such as SHA256SUMS)"
+    assert some.cause == "s3://art/wheelhouse/k/ lacks 2 of 3 files (such as SHA256SUMS)"
     for name in (wheelhouse.LOCK, wheelhouse.SUMS):
         s3.put_object(Bucket="art", Key=f"wheelhouse/k/{name}")
     assert cloud.check_uploaded_wheels(s3, "art", made).state == "ok"

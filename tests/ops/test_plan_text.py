@@ -118,7 +118,7 @@ def test_drift_is_found_and_masked() -> None:
     assert look.found
     assert text.startswith("**The storage stack differs from the code**: an apply would find 1 to change.")
     assert '      tags.Owner: "a" → "b"' in text
-    assert "**1 of ours bill by the hour:**" in text
+    assert "**1 thing of ours to be paid by the hour:**" in text
     assert account not in text
     assert text.endswith("<!-- fruits-drift dev -->\n")
 
