@@ -43,10 +43,9 @@ def find_account(place: Place) -> tuple[list[Finding], Account | None]:
     try:
         return [], Account.at(place)
     except NoCredentialsError as error:
-        text, _, cure = str(error).partition(". Log in")
         return [
-            Finding("credentials", FAILURE, text, f"log in{cure}"),
-            unchecked("AWS", f"not checked (no credentials): {ASKED}"),
+            explain_failure("credentials", error),
+            unchecked("AWS", f"there are no credentials to ask for {ASKED}"),
         ], None
     except TerraformError:
         cure = "make local-up, or make apply, which starts it."
@@ -81,7 +80,7 @@ def examine_wheels(
 ) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
-        return [unchecked("wheelhouse", "not checked: without a plan the processors are unknown")]
+        return [unchecked("wheelhouse", "without a plan the processors are unknown")]
     if (wrong := machine.check_architecture(need.architecture, arch)) is not None:
         return [wrong]
     finding, wheels = machine.check_wheelhouse(need.architecture)
@@ -117,7 +116,7 @@ def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequen
         findings.append(examine_states(account))
     findings += cloud.check_names(s3, [*target.bucket_names.values()], buckets, target.region, target.env)
     if need is None:
-        return [*findings, unchecked("vCPUs", "not checked: without a plan it is unknown what the account needs")]
+        return [*findings, unchecked("vCPUs", "without a plan it is unknown what the account needs")]
     ends = read_ends_of_support()
     return [*findings, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 

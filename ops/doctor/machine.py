@@ -24,10 +24,7 @@ def check_terraform(variables: Mapping[str, str] | None = None) -> Finding:
     try:
         path = find_terraform(variables)
     except TerraformError as error:
-        text = str(error)
-        cause, _, cure = text.partition(". Install") if ". Install" in text else text.partition(". Name")
-        lead = "install" if ". Install" in text else "name"
-        return failure("terraform", cause, f"{lead}{cure}")
+        return explain_failure("terraform", error)
     return ok("terraform", f"{path}, {'.'.join(map(str, MINIMUM))} or newer")
 
 

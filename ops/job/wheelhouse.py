@@ -129,8 +129,8 @@ def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
     by_pin = {read_pin(name): name for name in wheels}
     if missing := sorted(hashes.keys() - by_pin.keys()):
         raise WheelhouseError(
-            f"{folder} lacks {len(missing)} of {format_count(len(hashes), 'wheel')} (such as {missing[0]}). Fix: remove "
-            "it and run `make wheelhouse` again."
+            f"{folder} lacks {len(missing)} of {format_count(len(hashes), 'wheel')} (such as {missing[0]}). Fix: "
+            "remove it and run `make wheelhouse` again."
         )
     sums = {LOCK: hashlib.sha256(lock).hexdigest()}
     for name in wheels:

@@ -31,6 +31,7 @@ from ops.doctor.requirements import (
 )
 from ops.job import wheelhouse
 from ops.prices import table as prices
+from ops.terraform.binary import INSTALL
 from ops.terraform.variables import plan_cluster
 from tests.infra import provider
 from tests.ops.test_step import AppliedAccount
@@ -70,9 +71,12 @@ def test_terraform_that_is_there_missing_or_too_old(tmp_path: Path) -> None:
         assert found.state == state, found
     assert f"Terraform 1.4.0 ({fake}) is too old" in found.cause
     missing = machine.check_terraform({"PATH": str(tmp_path)})
-    assert missing.line.startswith(
-        "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0"
+    assert missing.line == (
+        "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0 or newer from "
+        f"{INSTALL}, or name one: TERRAFORM=/path/to/terraform."
     )
+    fake.write_text("not a program")
+    assert machine.check_terraform({"TERRAFORM": str(fake), "PATH": ""}).line.count("Fix: ") == 1
 
 
 def test_java_and_python_as_the_nodes_have_them() -> None:
@@ -419,16 +423,21 @@ def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) ->
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.core.errors import NoCredentialsError, TerraformError
+    from ops.core.errors import TerraformError
 
-    def nobody(place: Place) -> Account:
-        raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")
-
-    monkeypatch.setattr(doctor.Account, "at", nobody)
-    found, account = doctor.find_account(Place())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    found, account = doctor.find_account(Place(env="dev"))
     assert account is None
     assert [one.state for one in found] == ["failure", "warning"]
-    assert found[0].cure == "log in (aws sso login)."
+    assert found[1].cause.count("not checked") == 1
+    assert found[0].line == (
+        "failure  credentials    no AWS credentials were found, or AWS rejected them (Unable to locate credentials). "
+        "Fix: aws sso login, or AWS_PROFILE=…; or ENV=local, which needs no account."
+    )
 
     def stopped(place: Place) -> Account:
         raise TerraformError("not running")
