@@ -15,7 +15,7 @@ def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_pages(client: Any, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-    """What a listing answers below a key, of all its pages."""
+    """What a listing answers below a key, of all its pages. S3 leaves the key out of an answer that is empty."""
     for page in client.get_paginator(call).paginate(**arguments):
         yield from page.get(key, [])
 

@@ -21,6 +21,7 @@ from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.console import Console
+from ops.core.errors import OperatorError
 from ops.core.target import PROJECT
 from ops.core.text import format_count
 from ops.lifecycle import studio
@@ -79,7 +80,7 @@ class Gatherer:
             if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
                 self.denied.append(error.operation_name)
             return {"error": f"{error.operation_name}: {code}"}
-        except (BotoCoreError, FruitsError, OSError, ValueError) as error:
+        except (BotoCoreError, FruitsError, OperatorError, OSError, ValueError, LookupError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def list_all(self, service: str, call: str, key: str, **parameters: Any) -> Any:
@@ -243,8 +244,8 @@ class Gatherer:
 
     def _list_online(self) -> list[dict[str, Any]]:
         machines = {i["InstanceId"] for i in self.evidence["alive"]["machines"]}
-        pages = self.account.client("ssm").get_paginator("describe_instance_information").paginate()
-        return [i for page in pages for i in page["InstanceInformationList"] if i["InstanceId"] in machines]
+        listed = list_pages(self.account.client("ssm"), "describe_instance_information", "InstanceInformationList")
+        return [instance for instance in listed if instance["InstanceId"] in machines]
 
     def _describe_domain(self) -> dict[str, Any]:
         """The address itself is a key and is not kept."""
