@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.errors import OperatorError
+from ops.core.errors import WrongUseError
 
 
 def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
@@ -42,7 +42,7 @@ def describe_step(emr: Any, cluster_id: str, step_id: str) -> Mapping[str, Any]:
     try:
         step: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
     except ClientError as error:
-        raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
+        raise WrongUseError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.") from error
     return step
 
 
@@ -54,4 +54,4 @@ def known_cluster(cluster_id: str) -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
             raise
-        raise OperatorError(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.", exit_code=2) from error
+        raise WrongUseError(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.") from error

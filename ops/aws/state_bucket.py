@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.target import PROJECT, Target
 
 OLD_VERSION_DAYS = 90
@@ -32,7 +32,7 @@ _MISSING = (
 class NoStateError(OperatorError):
     """The bucket of the states is not there, or is not ours to use."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,6 @@ from ops.prices import table as prices
 from ops.prices.current import find_current
 from ops.terraform.variables import plan_cluster
 
-UNKNOWN_PRICE = 6
-
 
 def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The ledger, and for each cluster that has no last record what no step bore, up to now (not kept)."""

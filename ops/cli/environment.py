@@ -15,7 +15,7 @@ from ops.cli import browser
 from ops.cli.place import open_account, read_place
 from ops.cli.values import is_on, read_env, read_person, read_size
 from ops.core.console import Console, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, WrongUseError
 from ops.cost.upkeep import tell_upkeep
 from ops.job.names import result_name
 from ops.lifecycle import environment, fault, upload
@@ -163,7 +163,7 @@ def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
     if not (name := environ.get("INPUT", "")):
-        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
+        raise WrongUseError("no folder was given. Fix: make upload-dataset INPUT=dir.")
     try:
         folder = Path(name)
         with working(console, f"counting the images of {folder}"):

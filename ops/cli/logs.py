@@ -21,7 +21,7 @@ from ops.aws.poll import poll
 from ops.cli.place import open_account
 from ops.cli.values import read_number
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count, format_duration
 from ops.logs import layout, words
 from ops.logs.layout import Log
@@ -37,7 +37,7 @@ SHIPPING = "EMR ships logs about every five minutes and when the cluster ends"
 class NoLogsError(OperatorError):
     """No log has arrived, or the cluster keeps none."""
 
-    exit_code = 27
+    exit_code = ExitCode.NO_LOGS
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
 
-REPLACES = 32
-REFUSED = 1
 CEILING = 3.2  # dollars an hour on demand: what the cluster of prod costs, and a fifth
 
 
@@ -25,10 +23,10 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
     """0; 1 a plan is refused; 5 a rule or the price; 32 a replacement or a loss that nobody allowed."""
     causes = {failure.cause for failure in failures}
     if "refused" in causes:
-        return REFUSED
+        return ExitCode.FAILED
     if causes & {"policy", "price"}:
         return ExitCode.RULE
-    return REPLACES if causes else 0
+    return ExitCode.REPLACES if causes else ExitCode.DONE
 
 
 def read_subject(

@@ -26,7 +26,7 @@ from ops.aws.poll import poll
 from ops.cli import browser
 from ops.cli.place import open_account
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
 from ops.core.programs import end_group
 
@@ -39,7 +39,7 @@ POLL_SECONDS = 5.0
 class NoPageError(OperatorError):
     """There is no page to show."""
 
-    exit_code = 25
+    exit_code = ExitCode.NO_PAGE
 
 
 def wait_for_address(
@@ -132,7 +132,9 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
 
     java = find_java_home()
     if java is None:
-        raise NoPageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=3)
+        raise NoPageError(
+            "no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=ExitCode.PROGRAM
+        )
     home = Path(pyspark.__file__).parent
     with tempfile.TemporaryDirectory(prefix="fruits-history-") as name:
         scratch = Path(name)

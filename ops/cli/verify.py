@@ -26,7 +26,7 @@ from ops.aws.state_bucket import require_state
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
@@ -52,7 +52,6 @@ LIMIT_EUR = Decimal(1)
 HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule outside ends the cluster then
 LOG_WAIT_SECONDS = 900.0
 LOG_WAIT_SECONDS_EMULATED = 30.0
-BROKEN, LEFT = 30, 31
 EXPECTED = (OperatorError, LocalAwsError, FruitsError, ClientError, BotoCoreError)
 TRIES = 3
 NO_SUCH_CLASS = "No such fruit"
@@ -70,7 +69,7 @@ def price_hour(account: Account) -> Decimal:
     try:
         hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
-        raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
+        raise OperatorError(f"the price is not available: {error}", exit_code=ExitCode.RULE) from error
     assert hour is not None
     usd = hour.total_on_demand * HOURS
     euros = usd * read_currency("EUR").per_usd
@@ -78,7 +77,7 @@ def price_hour(account: Account) -> Decimal:
         raise OperatorError(
             f"an hour of ENV={target.env} costs {euros:.2f} EUR, and this is meant to stay under {LIMIT_EUR} EUR. "
             "Fix: ENV=verify, whose cluster is the smallest that shows everything.",
-            exit_code=5,
+            exit_code=ExitCode.RULE,
         )
     return usd
 
@@ -93,10 +92,9 @@ def refuse_used_environment(account: Account) -> None:
     names_by_kind = {kind: names for kind, names in Inventory(account).names().items() if names}
     if names_by_kind:
         listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in names_by_kind.items())
-        raise OperatorError(
+        raise WrongUseError(
             f"ENV={account.target.env} is in use ({listing}), and verify-aws removes everything of it at the end. Fix: "
-            "ENV=verify, which nothing else uses, or make purge first.",
-            exit_code=2,
+            "ENV=verify, which nothing else uses, or make purge first."
         )
 
 
@@ -269,10 +267,10 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}", style="bold red")
-        return LEFT
+        return ExitCode.LEFT
     sentence = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
     console.print(sentence)
-    return BROKEN if broken else 0
+    return ExitCode.ASSUMPTION if broken else ExitCode.DONE
 
 
 def verify(place: Place, names: str | None, person: Person, console: Console) -> int:
@@ -314,7 +312,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     try:
         collect_evidence(gatherer, extras)
     except KeyboardInterrupt:
-        reason, stop_code = "interrupted", 130
+        reason, stop_code = "interrupted", ExitCode.INTERRUPTED
         console.print("interrupted; removing what was made")
     except EXPECTED as error:
         reason, stop_code = str(error), int(getattr(error, "exit_code", 1)) or 1
@@ -329,7 +327,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
             deploy.stop_embedded(console)
         console.print(f"{(datetime.now(UTC) - started).total_seconds() / 60:.1f} minutes")
     # what is left behind and bills weighs more than why the look stopped, and that more than what it saw
-    return LEFT if exit_code == LEFT else stop_code or exit_code
+    return ExitCode.LEFT if exit_code == ExitCode.LEFT else stop_code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:

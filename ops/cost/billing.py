@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
+from ops.core.errors import ExitCode
 from ops.core.text import format_count
 from ops.cost.money import Currency, format_amount, round_amount
 
-SOMETHING_BILLS = 8
 KEY_USD_MONTH = Decimal(1)
 # Kinds in the Tagging API that cost nothing, or whose cost is listed by what they belong to.
 FREE = {
@@ -161,5 +161,5 @@ def as_json(costs: RunningCosts) -> dict[str, Any]:
 
 
 def exit_code(costs: RunningCosts) -> int:
-    """0, or `SOMETHING_BILLS` where something bills by the hour."""
-    return SOMETHING_BILLS if costs.hourly else 0
+    """Whether something bills by the hour."""
+    return ExitCode.BILLS if costs.hourly else ExitCode.DONE

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ops.core.console import Console, counting
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count
 
 SPLITS = ("Training", "Test")
@@ -25,13 +25,13 @@ MANIFEST = ".fruits-360.json"
 class DatasetError(OperatorError):
     """The data set is not complete; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class SourceUnreachableError(DatasetError):
     """The source cannot be reached or refuses; what was fetched so far is kept."""
 
-    exit_code = 3
+    exit_code = ExitCode.PROGRAM
 
 
 @dataclass(frozen=True)

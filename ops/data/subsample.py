@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from fruits.errors import StorageError
 from fruits.inputs import LeftOut
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count
 from ops.data.images import FoundImage, find_images
 
@@ -23,7 +23,7 @@ from ops.data.images import FoundImage, find_images
 class SampleError(OperatorError):
     """No sample can be cut; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:

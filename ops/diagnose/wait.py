@@ -14,7 +14,7 @@ from ops.aws.describe import list_pages
 from ops.aws.emr import list_steps
 from ops.aws.poll import poll
 from ops.core.console import Console, working
-from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError
 from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import judge
@@ -49,7 +49,7 @@ class Diagnosis:
 class NothingFailedError(OperatorError):
     """There is nothing to diagnose, which is no failure either."""
 
-    exit_code = 0
+    exit_code = ExitCode.DONE
 
 
 def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:

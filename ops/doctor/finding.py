@@ -7,10 +7,10 @@ from typing import Any, ParamSpec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.refusals import describe_refusal
+from ops.core.errors import ExitCode
 from ops.core.text import format_count
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
-SOMETHING_WILL_FAIL = 7
 P = ParamSpec("P")
 
 
@@ -81,8 +81,8 @@ def attempt(
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0, or `SOMETHING_WILL_FAIL` with a failure among them; warnings let a command go on."""
-    return SOMETHING_WILL_FAIL if any(finding.state == FAILURE for finding in findings) else 0
+    """Whether something will fail; warnings let a command go on."""
+    return ExitCode.WILL_FAIL if any(finding.state == FAILURE for finding in findings) else ExitCode.DONE
 
 
 def count_findings(findings: Sequence[Finding]) -> str:

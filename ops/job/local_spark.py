@@ -24,6 +24,7 @@ from rich.text import Text
 
 from localaws.java import find_java_home
 from ops.core.console import Console, fail
+from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
 from ops.core.programs import describe_commit, end_group, inherited_environment
 from ops.core.text import format_count
@@ -126,7 +127,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
             console.print(
                 "interrupted. What was featurized is kept: the same command continues where this one stopped."
             )
-            return 130
+            return ExitCode.INTERRUPTED
         finally:
             end_group(process)
     if code == 0:

@@ -29,7 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from packaging.utils import parse_wheel_filename
 
 from ops.core.console import Console, counting, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.core.text import format_count
@@ -50,7 +50,7 @@ POLL_SECONDS = 0.5
 class WheelhouseError(OperatorError):
     """The wheelhouse cannot be made or uploaded; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ops.aws.state_bucket import NoStateError, make_state, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
-from ops.core.errors import OperatorError, WrongUseError
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.core.text import format_count
@@ -168,7 +168,7 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
     with working(console, "planning", quiet=True):
         changes, plan = preview_plans(account, storage, order.size)
     if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
-        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=ExitCode.RULE)
     if changes:
         lines = [line for line in summarize(plan, account.target.region) if "an hour costs" not in line]
         lines += describe_before_apply(plan, account, order.size)
@@ -242,7 +242,7 @@ def apply(
         console.print("the cluster is up to date: nothing to do")
         return
     if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
-        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=ExitCode.RULE)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
@@ -388,7 +388,7 @@ def purge(account: Account, person: Person, console: Console, *, confirmation: s
         where = f"ENV={account.target.env} of account {account.target.account_id}"
         answer = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
     if answer.strip() != bucket:
-        raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
+        raise WrongUseError(f"nothing was removed. Fix: PURGE={bucket} confirms it.")
     destroy(account, console)
     with working(console, "emptying the buckets") as say:
         for purpose in BUCKET_PURPOSES:

@@ -32,7 +32,6 @@ from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count
 from ops.cost.after import tell_step_cost
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe_run
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
@@ -41,7 +40,6 @@ from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
-INTERRUPTED = 130
 MOST_WAITING_SECONDS = 900.0
 """A driver that no node takes for so long is not waited for; executors that never come end the job itself."""
 POLL_SECONDS_EMULATED = 1.0
@@ -148,13 +146,14 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply creates a new one.", exit_code=21
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply creates a new one.",
+            exit_code=ExitCode.CLUSTER_ENDED,
         )
     if not queue and (others := list_open_steps(account)):
         raise OperatorError(
             f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
             "QUEUE=1 to run after it.",
-            exit_code=22,
+            exit_code=ExitCode.STEP_OPEN,
         )
     entry, packed = upload_job(account)
     bucket = account.bucket("data")
@@ -320,7 +319,7 @@ def conclude(
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
         because = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
         console.print(f"the step {submitted.step_id} was cancelled{because}", style="red")
-        return 24
+        return ExitCode.CANCELLED
     return tell_why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
 
@@ -333,7 +332,7 @@ def tell_why(account: Account, cluster_id: str, step_id: str, console: Console, 
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
         )
-        return UNDETERMINED
+        return ExitCode.STEP_FAILED
     first, *rest = diagnosed.as_text(account.target.env).split("\n")
     console.print(first, style="red")
     console.print("\n".join(rest))
@@ -393,7 +392,7 @@ def watch_to_the_end(account: Account, submitted: Submitted, console: Console, t
         if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = terms.one_shot and not account.target.emulated
     patience = 0 if at_once else diagnosis.LATE_SECONDS

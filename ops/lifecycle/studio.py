@@ -14,7 +14,7 @@ from ops.aws.describe import list_pages
 from ops.aws.poll import poll
 from ops.aws.studio import describe_app, list_apps
 from ops.core.console import Console, working
-from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, make_bundle, make_notebook
 
 PREFIX = "notebook"
@@ -26,7 +26,7 @@ HERE = "The embedded AWS has no Studio behind this address: it only shows that t
 class NoStudioError(OperatorError):
     """The environment has no Studio domain."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
 
 
 def read_connection(account: Account) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count
 from ops.logs import layout
 from ops.logs.layout import Log
@@ -51,7 +51,7 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class LogsError(OperatorError):
     """The place where logs should lie cannot be read."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,8 @@ class FolderLogs:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LogsError(
-                f"there is no folder {folder}. Fix: give the folder that the logs were copied to.", exit_code=2
+                f"there is no folder {folder}. Fix: give the folder that the logs were copied to.",
+                exit_code=ExitCode.USAGE,
             )
         self._folder, self.root = folder, str(folder).rstrip("/")
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count
 
 HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ INFERRED = "inferred"
 class UnknownPriceError(OperatorError):
     """The table has no price for this; the message says of what."""
 
-    exit_code = 6
+    exit_code = ExitCode.UNKNOWN_PRICE
 
 
 @dataclass(frozen=True)

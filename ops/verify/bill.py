@@ -33,9 +33,8 @@ def find_newest_record(folder: Path, env: str) -> Path:
     """
     pages = sorted(p for p in folder.glob(f"*-{env}.json") if not json.loads(p.read_text())["emulated"])
     if not pages:
-        raise OperatorError(
-            f"there is no record of a run in ENV={env} whose bill could be compared. Fix: make verify-aws ENV={env}.",
-            exit_code=ExitCode.USAGE,
+        raise WrongUseError(
+            f"there is no record of a run in ENV={env} whose bill could be compared. Fix: make verify-aws ENV={env}."
         )
     return pages[-1]
 
@@ -95,10 +94,9 @@ def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -
     started = datetime.fromisoformat(verify_record["started"])
     hours = (datetime.now(UTC) - started).total_seconds() / 3600
     if hours < WAIT_HOURS:
-        raise OperatorError(
+        raise WrongUseError(
             f"AWS's bill of {started:%Y-%m-%d} is not complete before {WAIT_HOURS} hours have passed. Fix: run it "
-            f"again in {format_count(math.ceil(WAIT_HOURS - hours), 'hour')}.",
-            exit_code=ExitCode.USAGE,
+            f"again in {format_count(math.ceil(WAIT_HOURS - hours), 'hour')}."
         )
     expected = verify_record["evidence"].get("cost", {}).get("usd")
     if expected is None:
