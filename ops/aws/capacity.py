@@ -37,7 +37,7 @@ def list_lacks(fleets: Iterable[Mapping[str, Any]], now: datetime, *, patience: 
 
 
 def describe(lacks: Iterable[str], env: str) -> str:
-    """The same with what can be done; empty where nothing is lacking."""
+    """What fleets lack, with what can be done; empty where nothing is lacking."""
     lines = list(lacks)
     if not lines:
         return ""

@@ -57,7 +57,7 @@ class Setting:
     understand: Callable[[Any], Any] = lambda value: value
 
     def read(self, s3: Any, bucket: str) -> Any:
-        """What it is; None where there is none."""
+        """The property as the bucket has it; None where it has none."""
         try:
             value = getattr(s3, f"get_{self.call}")(Bucket=bucket).get(self.answer)
         except ClientError as error:
@@ -67,7 +67,7 @@ class Setting:
         return None if value is None else self.understand(value)
 
     def write(self, s3: Any, bucket: str) -> None:
-        """Make it what it should be."""
+        """Give the bucket the property as it should be."""
         getattr(s3, f"put_{self.call}")(Bucket=bucket, **self.put)
 
 
@@ -171,7 +171,7 @@ def require_state(account: Account) -> None:
         )
 
 
-def make_state(s3: Any, target: Target) -> list[str]:
+def make_state_bucket(s3: Any, target: Target) -> list[str]:
     """Make the bucket, or put it right; the value names what was done, empty where nothing was to do.
 
     Raises
@@ -210,7 +210,7 @@ def make_visibly(account: Account, console: Console) -> None:
     """Make the bucket, or bring it up to date, and say what that was."""
     try:
         with working(console, f"the bucket {account.target.state_bucket}"):
-            done = make_state(account.client("s3"), account.target)
+            done = make_state_bucket(account.client("s3"), account.target)
     except (ClientError, BotoCoreError) as error:
         raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
     summary = ", ".join(done) if done else "is up to date: nothing to do"

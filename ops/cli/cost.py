@@ -24,7 +24,7 @@ from ops.terraform.variables import plan_cluster
 
 
 def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The ledger, and for each cluster that has no last record what no step bore, up to now (not kept)."""
+    """The ledger, and interim records: for each cluster without a last one, what no step bore up to now."""
     s3, bucket = account.client("s3"), account.bucket("data")
     records = ledger.read_ledger(s3, bucket)
     ended = {record["cluster_id"] for record in records if not record["step_id"]}
@@ -32,22 +32,22 @@ def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, A
     # only clusters of the ledger are looked at where none is applied now
     with contextlib.suppress(NotAppliedError):
         open_ids |= {str(account.cluster["cluster_id"])} - ended
-    unended = []
+    interim = []
     for cluster_id in sorted(open_ids):
         try:
-            unended.append(ledger.record_rest(account, cluster_id, records, book))
+            interim.append(ledger.record_rest(account, cluster_id, records, book))
         except ClientError:
             # EMR forgets a cluster after two months; what no step bore is then unknown
-            unended.append({"cluster_id": cluster_id, "forgotten": True})
-    return records, unended
+            interim.append({"cluster_id": cluster_id, "forgotten": True})
+    return records, interim
 
 
 def render_ledger(
-    records: Sequence[Mapping[str, Any]], unended: Sequence[Mapping[str, Any]], currency: Currency
+    records: Sequence[Mapping[str, Any]], interim: Sequence[Mapping[str, Any]], currency: Currency
 ) -> list[str]:
     """The ledger as a table with its sum."""
-    emulated = any(record.get("emulated") for record in [*records, *unended])
-    priced = [*records, *(record for record in unended if not record.get("forgotten"))]
+    emulated = any(record.get("emulated") for record in [*records, *interim])
+    priced = [*records, *(record for record in interim if not record.get("forgotten"))]
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
     for record in priced:
         name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
@@ -59,7 +59,7 @@ def render_ledger(
     texts += [
         f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
         "sum"
-        for record in unended
+        for record in interim
         if record.get("forgotten")
     ]
     steps = sum(1 for record in records if record["step_id"])
@@ -77,7 +77,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
-    unended: list[dict[str, Any]] = []
+    interim: list[dict[str, Any]] = []
     try:
         account = Account.at(place)
     except TerraformError as error:
@@ -90,7 +90,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
         )
     if account is not None:
         try:
-            records, unended = read_spending(account, book)
+            records, interim = read_spending(account, book)
         except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
             missing = f"the ledger was not read: {error}"
     measured = (
@@ -100,13 +100,13 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     if price is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
     texts = price.lines(currency)
-    texts += ["", *([missing] if missing else render_ledger(records, unended, currency))]
+    texts += ["", *([missing] if missing else render_ledger(records, interim, currency))]
     answer = price.as_json(currency) | {
         "ledger": {
             "records": records,
-            "beside_the_steps": unended,
+            "beside_the_steps": interim,
             "missing": missing or None,
-            "usd_total": ledger.sum_records([*records, *(record for record in unended if not record.get("forgotten"))]),
+            "usd_total": ledger.sum_records([*records, *(record for record in interim if not record.get("forgotten"))]),
         }
     }
     return texts, answer

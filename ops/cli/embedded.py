@@ -6,7 +6,7 @@ from localaws import __main__ as localaws
 
 
 def start(environ: Mapping[str, str]) -> int:
-    """Start it."""
+    """`make local-up`."""
     return localaws.main(["start", *(["--yarn"] if environ.get("YARN") == "1" else [])])
 
 

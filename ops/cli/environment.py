@@ -149,7 +149,7 @@ def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], conso
     show_page(page, environ, console)
 
 
-def make_state(environ: Mapping[str, str]) -> int:
+def create_state(environ: Mapping[str, str]) -> int:
     """`make state`."""
     console = Console()
     if read_env(environ) == "local":

@@ -24,14 +24,13 @@ from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count, format_duration
 from ops.logs import layout, words
-from ops.logs.layout import Log
+from ops.logs.layout import LATER, Log
 from ops.logs.reader import Logs, S3Logs
 
 LINES = 60
-LATE_SECONDS = 900.0
+LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
 POLL_SECONDS_EMULATED = 0.5
-SHIPPING = "EMR ships logs about every five minutes and when the cluster ends"
 
 
 class NoLogsError(OperatorError):
@@ -104,7 +103,7 @@ def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:
 
 
 def sort_by_telling(logs: Sequence[Log]) -> list[Log]:
-    """The same, the most telling first: of a step that has ended, what its driver wrote."""
+    """Logs, the most telling first: of a step that has ended, what its driver wrote."""
     return sorted(logs, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
@@ -170,7 +169,7 @@ class LogPrinter:
 
 def describe_missing(source: LogSource) -> str:
     """What is said while nothing is there."""
-    return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
+    return f"no log of {source.name} has arrived below {source.logs.root}: {LATER}"
 
 
 def is_complete(logs: Sequence[Log], ended: datetime) -> bool:
@@ -219,10 +218,10 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
                     "later; make destroy ends the cluster, and EMR then ships what is left."
                 )
             if ended:
-                say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
+                say(f"waiting for the last logs of {source.name} ({status['State']}); {LATER}")
             else:
                 doing = f" is {status['State']}" if source.step_id else " has left none yet"
-                say(f"waiting: {source.name}{doing}; {SHIPPING}")
+                say(f"waiting: {source.name}{doing}; {LATER}")
             return None
 
         poll(look, pause=pause, say=say)

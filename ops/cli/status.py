@@ -67,7 +67,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
 def make_status_table(
     env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> Table:
-    """The glance; ``lacks``: of Spot capacity."""
+    """The environment as a table; ``lacks``: of Spot capacity."""
     table = Table(show_header=False, title=f"ENV={env} in {region}", title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -102,7 +102,7 @@ def make_status_table(
 def as_json(
     env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The same for a program."""
+    """The environment for a program."""
     cluster = upkeep.cluster
     return {
         "env": env,

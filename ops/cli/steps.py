@@ -22,7 +22,7 @@ from ops.diagnose.causes import judge
 
 READ = 3
 """Failed steps, the newest, whose logs are read for their cause; of others what the job and EMR say is enough."""
-FAILED_STATES = ("FAILED", "INTERRUPTED")
+DIAGNOSED_STATES = ("FAILED", "INTERRUPTED")
 
 
 def summarize_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
         except FruitsError:
             output = None  # its request is gone
         row = summarize_step(step, output or "", now) | {"cause": None}
-        if row["state"] in FAILED_STATES:
+        if row["state"] in DIAGNOSED_STATES:
             row["cause"] = find_cause(account, cluster_id, str(step["Id"]), logs=failed < READ)
             failed += 1
         rows.append(row)
@@ -76,14 +76,14 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
 
 
 def make_steps_table(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
-    """The list."""
+    """The steps as a table."""
     # an address that is cut cannot be copied: it goes on in the next line instead
     place = Column("results or cause", overflow="fold")
     table = Table("step", "state", "submitted", "took", place, title=f"steps of {cluster_id}")
     table.title_justify = "left"
     for step in steps:
         took = "" if step["seconds"] is None else format_duration(step["seconds"])
-        failed = step["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
+        failed = step["state"] in wait.FAILED_STATES
         text = (step.get("cause") or step["reason"] if failed else step["output"]) or ""
         table.add_row(
             step["id"], step["state"], format_utc(datetime.fromisoformat(step["submitted"])), took, Text(str(text))

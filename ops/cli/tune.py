@@ -212,7 +212,7 @@ def write_notes(findings: Measurements) -> list[str]:
 
 
 def as_json(findings: Measurements) -> dict[str, Any]:
-    """For a program; amounts are dollars as strings."""
+    """The measurements for a program; amounts are dollars as strings."""
 
     def describe(row: tuning.Row) -> dict[str, Any]:
         run = findings.runs.get(row.choice)

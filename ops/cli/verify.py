@@ -37,6 +37,7 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
 from ops.lifecycle.upload import list_images, upload
+from ops.logs.layout import SHIPPING
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, make_workspace
@@ -50,7 +51,7 @@ from sample.draw import draw_sample
 
 LIMIT_EUR = Decimal(1)
 HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule outside ends the cluster then
-LOG_WAIT_SECONDS = 900.0
+LOG_WAIT_SECONDS = SHIPPING.total_seconds()
 LOG_WAIT_SECONDS_EMULATED = 30.0
 EXPECTED = (OperatorError, LocalAwsError, FruitsError, ClientError, BotoCoreError)
 TRIES = 3
@@ -200,7 +201,7 @@ def remove_environment(account: Account, console: Console) -> None:
 
 
 def retry_action(action: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
-    """Do it, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
+    """Do something, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
     reason = None
     for attempt in range(tries):
         try:

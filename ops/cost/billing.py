@@ -51,7 +51,7 @@ class Item:
 
     @property
     def price(self) -> str:
-        """For a reader; ``~`` is inferred."""
+        """Its price for a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
             return f"{mark}{format_amount(self.usd_hour)} USD per hour"
@@ -60,7 +60,7 @@ class Item:
         return "price not known"
 
     def as_json(self) -> dict[str, Any]:
-        """For a program; amounts as strings."""
+        """One thing for a program; amounts as strings."""
         amounts = {name: None if usd is None else str(round_amount(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
@@ -142,7 +142,7 @@ def render_lines(costs: RunningCosts, account: Account, currency: Currency) -> l
 
 
 def describe_total(costs: RunningCosts, account: Account, currency: Currency) -> str:
-    """The sum, and how it ends."""
+    """What everything costs together, and what ends that."""
     hour = sum((item.usd_hour for item in costs.items if item.usd_hour), Decimal(0))
     month = sum((item.usd_month for item in costs.items if item.usd_month), Decimal(0))
     unsure = "; not everything could be listed" if costs.unseen else ""
@@ -156,7 +156,7 @@ def describe_total(costs: RunningCosts, account: Account, currency: Currency) ->
 
 
 def as_json(costs: RunningCosts) -> dict[str, Any]:
-    """For a program."""
+    """Everything that bills, for a program."""
     return {"items": [item.as_json() for item in costs.items], "free": costs.free, "unseen": costs.unseen}
 
 

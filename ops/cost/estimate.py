@@ -9,13 +9,13 @@ from typing import Any
 from ops.core.errors import WrongUseError
 from ops.core.text import format_count
 from ops.cost.money import NOT_COUNTED, Currency, format_amount
+from ops.cost.period import HOUR
 from ops.cost.speed import Speed
 from ops.plan import cluster_rules, contents, pricing
 from ops.prices import table as prices
 
 START_MINUTES = (Decimal(6), Decimal(10))
 """From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""
-HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,14 +101,14 @@ def read_currency(text: str = "") -> Currency:
             per_usd = Decimal(0)
         if per_usd <= 0:
             raise WrongUseError(
-                f"CURRENCY={text}: {rate or 'nothing'} is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91."
+                f"CURRENCY={text}: {rate or 'nothing'} is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."
             )
         return Currency(code, per_usd, "given by CURRENCY")
     table = _per_eur()
     if code not in table:
         raise WrongUseError(
             f"no rate is known for {code} (known: {', '.join(sorted(table))}). Fix: give one, CURRENCY={code}:1.23 "
-            "(units a dollar)."
+            "(units per dollar)."
         )
     (per_eur, as_of), (dollar, _) = table[code], table["USD"]
     return Currency(code, per_eur / dollar, f"European Central Bank, {as_of}")

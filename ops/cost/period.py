@@ -20,6 +20,7 @@ from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
 HOUR = Decimal(3600)
+"""Seconds."""
 ROLES = {"MASTER": "primary", "CORE": "core", "TASK": "task"}
 STATES = ("bootstrap", "work", "idle")
 COMPONENTS = ("ec2", "emr", "ebs")

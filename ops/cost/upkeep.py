@@ -50,7 +50,7 @@ class ClusterUpkeep:
 
     @property
     def live(self) -> bool:
-        """Whether it bills."""
+        """Whether the cluster bills."""
         return self.state in LIVE_STATES
 
 

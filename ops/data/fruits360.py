@@ -137,7 +137,7 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
 
 @contextmanager
 def lock_folder(dest: Path) -> Iterator[None]:
-    """One fetch a folder at a time."""
+    """One fetch per folder at a time."""
     dest.mkdir(parents=True, exist_ok=True)
     with (dest / ".lock").open("w") as lock:
         try:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-SHIPPING = timedelta(minutes=15)
-"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
+from ops.logs.layout import SHIPPING
+
 Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 

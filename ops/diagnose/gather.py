@@ -19,9 +19,9 @@ from ops.aws.account import Account, read_output_from
 from ops.aws.capacity import read_lacks
 from ops.aws.describe import describe_cluster, describe_step, list_pages
 from ops.diagnose import deaths
-from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
+from ops.diagnose.evidence import ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
-from ops.logs.layout import Log
+from ops.logs.layout import SHIPPING, Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, S3Logs
 
 MOST_EXECUTORS = 12
@@ -34,7 +34,6 @@ MOST_BYTES = 2_000_000
 """Largest JSON that is read whole."""
 SLACK = timedelta(minutes=2)
 """How far the clocks of a node and of EMR may differ."""
-LATER = "EMR ships logs about every five minutes and when the cluster ends"
 NEVER = f"EMR ships logs within {SHIPPING.total_seconds() / 60:.0f} minutes, so it will not come"
 
 # hadoop-yarn-nodemanager-ip-10-0-1-23.log.2026-11-24-10.gz     instance-state.log-2026-11-24-10-00.gz
@@ -461,7 +460,7 @@ def gather_cluster(account: Account, cluster_id: str, *, logs: bool) -> Evidence
 
 
 def is_bootstrap_failure(evidence: Evidence) -> bool:
-    """Whether it is a bootstrap that failed, as far as EMR says."""
+    """Whether a bootstrap failed, as far as EMR says."""
     codes = [evidence.reason_code, *(detail.code for detail in evidence.details)]
     return any(code.startswith("BOOTSTRAP_FAILURE") for code in codes)
 

@@ -46,7 +46,7 @@ def shorten_traceback(traceback: Traceback) -> list[str]:
 
 
 def _shorten_line(line: str) -> str:
-    """One line of it.
+    """One line of a traceback.
 
     >>> _shorten_line('  File "/mnt/container_1_0001_01_000001/__pyfiles__/fruits.zip/fruits/pca.py", line 9, in solve')
     '  File "jobs/fruits/pca.py", line 9, in solve'
@@ -77,7 +77,7 @@ _ENDED = {
 
 
 def describe_state(evidence: Evidence, verdict: Verdict) -> str:
-    """How it ended, in words."""
+    """How a step or a cluster ended, in words."""
     if verdict.cause in _ENDED and not evidence.state.startswith(("CANCELLED", "INTERRUPTED")):
         return _ENDED[verdict.cause]
     return evidence.state.lower().replace("_", " ")

@@ -19,15 +19,16 @@ from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.gather import LATER, NEVER
+from ops.diagnose.gather import NEVER
 from ops.diagnose.verdict import Verdict
 from ops.logs import layout
+from ops.logs.layout import LATER
 
-LATE_SECONDS = 900.0
+LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
 POLL_SECONDS_EMULATED = 0.5
 FAILED_STATES = ("FAILED", "CANCELLED", "INTERRUPTED")
-OPEN_STATES = ("RUNNING", "CANCEL_PENDING")
+BEGUN_STATES = ("RUNNING", "CANCEL_PENDING")
 
 TROUBLE = (OperatorError, FruitsError, BotoCoreError, ClientError)
 """What looking may end with; a command that has failed already does not fail otherwise because of it."""
@@ -65,7 +66,7 @@ def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Cons
     """
     evidence = gather.gather_step(account, cluster_id, step_id, logs=False)
     look = partial(gather.gather_step, account, cluster_id, step_id, logs=True)
-    if evidence.state in OPEN_STATES:
+    if evidence.state in BEGUN_STATES:
         return make_diagnosis(look())
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(

@@ -33,24 +33,24 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """For a reader."""
+        """The finding as a line for a reader."""
         cure = f" Fix: {self.cure}" if self.cure else ""
         end = "" if not cure or self.cause.endswith((".", "?")) else "."
         return f"{self.state:8} {self.check:14} {self.cause}{end}{cure}"
 
 
 def ok(check: str, cause: str) -> Finding:
-    """All is well."""
+    """A finding that all is well."""
     return Finding(check, OK, cause)
 
 
 def warning(check: str, cause: str, cure: str = "") -> Finding:
-    """It may fail, or could not be checked."""
+    """A finding that something may fail, or could not be checked."""
     return Finding(check, WARNING, cause, cure)
 
 
 def failure(check: str, cause: str, cure: str) -> Finding:
-    """It will fail."""
+    """A finding that something will fail."""
     return Finding(check, FAILURE, cause, cure)
 
 
@@ -96,5 +96,5 @@ def count_findings(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """For a program."""
+    """Findings for a program."""
     return [asdict(finding) for finding in findings]

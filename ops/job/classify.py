@@ -52,7 +52,7 @@ def validate_result(result: Result) -> classifier.CrossValidation:
 
 
 def add_classifier(result: Result, validation: classifier.CrossValidation) -> bool:
-    """Put it into the result's page; False where there is no page, or one of another version."""
+    """Put a validation into the result's page; False where there is no page, or one of another version."""
     try:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
@@ -105,7 +105,7 @@ def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
 
 
 def show_validation(result: Result, validation: classifier.CrossValidation, written: bool, console: Console) -> None:
-    """What came out, for a reader."""
+    """What a cross-validation found, for a reader."""
     first, second = validation.by_fold
     classes, scores = len(validation.labels), result.summary["k"]
     images = format_count(validation.images, "image")

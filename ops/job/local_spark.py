@@ -138,7 +138,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
 
 
 def describe_run(summary: dict[str, Any], output: Store) -> Text:
-    """What came out, for a reader."""
+    """What came out of a run, for a reader."""
     computed, earlier = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
         work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"

@@ -104,7 +104,7 @@ def vote(neighbours: list[Neighbour]) -> tuple[str, int, int]:
 
 
 def make_neighbours_table(result: Result, neighbours: list[Neighbour]) -> Table:
-    """The list."""
+    """The nearest images as a table."""
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
     inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
     for rank, neighbour in enumerate(neighbours, 1):
@@ -114,7 +114,7 @@ def make_neighbours_table(result: Result, neighbours: list[Neighbour]) -> Table:
 
 
 def describe_neighbours(result: Result, image: str, neighbours: list[Neighbour]) -> dict[str, Any]:
-    """For a program."""
+    """The nearest images and their vote, for a program."""
     label, votes, voters = vote(neighbours)
     return {
         "image": image,

@@ -17,7 +17,7 @@ from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.describe import list_pages
 from ops.aws.poll import poll
-from ops.aws.state_bucket import NoStateError, make_state, require_state
+from ops.aws.state_bucket import NoStateError, make_state_bucket, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
@@ -146,7 +146,7 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
             if not person.is_present:
                 raise
             confirm(account, [text], person, console)
-        make_state(account.client("s3"), account.target)
+        make_state_bucket(account.client("s3"), account.target)
         console.print(f"{bucket} made")
         return True
     return False

@@ -16,7 +16,12 @@ runs. Beside them lie the causes that our bootstrap script leaves: ``node/bootst
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
+
+SHIPPING = timedelta(minutes=15)
+"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
+LATER = "EMR ships logs about every five minutes and when the cluster ends"
 
 Kind = Literal["step", "bootstrap", "container", "node", "cause", "other"]
 

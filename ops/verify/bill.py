@@ -80,7 +80,7 @@ def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]
 
 
 def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -> int:
-    """Ask Cost Explorer (0.01 USD a request), judge, and add the answer to the record.
+    """Ask Cost Explorer (0.01 USD per request), judge, and add the answer to the record.
 
     Raises
     ------

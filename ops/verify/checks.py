@@ -12,12 +12,12 @@ from typing import Any
 
 from ops.aws.describe import read_tags
 from ops.core.text import format_count
+from ops.logs.layout import SHIPPING
 
 Observations = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
 SERVICE_POLICY = "AmazonEMRServicePolicy_v2"
-LOG_DELAY_SECONDS = 900
 CLOCK_SECONDS = 300
 OPEN = ("0.0.0.0/0", "::/0")
 parse_time = datetime.fromisoformat  # as the evidence keeps times
@@ -249,7 +249,7 @@ def wheels_install(e: Observations) -> CheckResult:
     return CheckResult(holds, summary, {"node": node, "ready": ready})
 
 
-def metadata_by_token(e: Observations) -> CheckResult:
+def metadata_asks_for_a_token(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "metadata")
     holds = answer["without_token"] == 401 and answer["token"] == 200
     summary = f"without a token {answer['without_token']}, for a token {answer['token']} at hop limit 1"
@@ -325,7 +325,9 @@ def logs_come_in_time(e: Observations) -> CheckResult:
     if not times:
         raise NotSeenError("no log of the sample's step came")
     seconds = (max(times) - end_time).total_seconds()
-    return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
+    return CheckResult(
+        seconds <= SHIPPING.total_seconds(), f"{seconds:.0f} s after the step's end", {"seconds": seconds}
+    )
 
 
 def second_plan_is_empty(e: Observations) -> CheckResult:

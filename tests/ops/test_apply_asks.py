@@ -130,7 +130,7 @@ def test_the_bucket_of_the_states_is_asked_for(
 
     bucket: list[str] = []
     monkeypatch.setattr(environment, "require_state", missing)
-    monkeypatch.setattr(environment, "make_state", lambda s3, target: bucket.append("made"))
+    monkeypatch.setattr(environment, "make_state_bucket", lambda s3, target: bucket.append("made"))
     monkeypatch.setattr(Account, "client", lambda self, service: None)
     console = answering(monkeypatch, answer)
     with pytest.raises(OperatorError, match="far enough" if made else "nothing was created"):
@@ -144,7 +144,7 @@ def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytes
         raise NoStateError("there is no bucket for Terraform's state yet")
 
     monkeypatch.setattr(environment, "require_state", missing)
-    monkeypatch.setattr(environment, "make_state", lambda s3, target: None)
+    monkeypatch.setattr(environment, "make_state_bucket", lambda s3, target: None)
     monkeypatch.setattr(Account, "client", lambda *_: None)
     console = Console(file=io.StringIO(), width=200)
     answers = iter(["yes", "no"])

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account, Place
-from ops.aws.state_bucket import make_state
+from ops.aws.state_bucket import make_state_bucket
 from ops.cli import doctor as command
 from ops.core.target import Target
 from ops.doctor import checkup as doctor
@@ -409,7 +409,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("running costs: nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
-    make_state(account.client("s3"), account.target)
+    make_state_bucket(account.client("s3"), account.target)
     assert doctor.examine_states(account).state == "ok"
 
 
