@@ -17,7 +17,7 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.describe import describe_step
 from ops.aws.emr import list_steps
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.cli.place import open_account
 from ops.cli.values import read_number
 from ops.core.console import Console, working
@@ -30,7 +30,6 @@ from ops.logs.reader import Logs, S3Logs
 LINES = 60
 LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
-POLL_SECONDS_EMULATED = 0.5
 
 
 class NoLogsError(OperatorError):
@@ -233,8 +232,7 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
     lines = int(read_number(environ, "LINES") or LINES)
     source = find_source(account, environ)
     if environ.get("FOLLOW") == "1":
-        pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
-        follow(source, console, lines=lines, pause=pause)
+        follow(source, console, lines=lines, pause=pace(POLL_SECONDS, emulated=account.target.emulated))
         return
     logs, now = list_telling_logs(source.logs, source.step_id), time.time()
     if environ.get("JSON") == "1":

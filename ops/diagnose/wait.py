@@ -12,7 +12,7 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.aws.emr import list_steps
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError
 from ops.core.target import PROJECT
@@ -26,7 +26,6 @@ from ops.logs.layout import LATER
 
 LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
-POLL_SECONDS_EMULATED = 0.5
 FAILED_STATES = ("FAILED", "CANCELLED", "INTERRUPTED")
 BEGUN_STATES = ("RUNNING", "CANCEL_PENDING")
 
@@ -123,7 +122,7 @@ def wait_for_logs(
     look: Callable[[], Evidence], evidence: Evidence, account: Account, console: Console, *, patience: float
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, no log can come any more, or the patience ends."""
-    pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
+    pause = pace(POLL_SECONDS, emulated=account.target.emulated)
     limit = min(patience, evidence.shipping_seconds(datetime.now(UTC)))
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:

@@ -24,7 +24,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
-from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
+from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, pace, poll
 from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
@@ -42,7 +42,6 @@ STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
 MOST_WAITING_SECONDS = 900.0
 """A driver that no node takes for so long is not waited for; executors that never come end the job itself."""
-POLL_SECONDS_EMULATED = 1.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                     give_up(account, submitted, reason, console)
             return None
 
-        pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
+        pause = pace(POLL_SECONDS, emulated=emulated)
         try:
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:

@@ -16,7 +16,7 @@ from fruits.errors import FruitsError
 from localaws import server
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
@@ -65,7 +65,7 @@ class Gatherer:
 
     @property
     def pause(self) -> float:
-        return 1.0 if self.emulated else 10.0
+        return pace(10.0, emulated=self.emulated)
 
     @property
     def cluster_id(self) -> str:

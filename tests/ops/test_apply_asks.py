@@ -34,7 +34,7 @@ class Stack:
     folder: Path
 
     def __init__(self, *, target: Target, stack: str, extra: Any = None, capture: bool = False) -> None:
-        self.stack, self.extra = stack, extra or {}
+        self.stack, self.extra, self.capture = stack, extra or {}, capture
         self.state = self.folder / f"{stack}.tfstate"
 
     def plan(self, *, out: Path) -> bool:
