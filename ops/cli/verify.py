@@ -274,6 +274,48 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
     return ExitCode.ASSUMPTION if broken else ExitCode.DONE
 
 
+def open_environment(place: Place, extras: Sequence[str], console: Console) -> Account:
+    """The account, with the stacks as the extras need them; the embedded AWS is started for it.
+
+    Raises
+    ------
+    OperatorError : something of the environment is there already, or it cannot be looked at
+    """
+    if place.is_local:
+        for extra in extras:
+            fix = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            deploy.require_processor(EXTRAS[extra].arch, fix)
+        deploy.start_embedded(console)
+    account = Account.at(place)
+    account = replace(account, target=add_extras(account.target, extras))
+    require_state(account)
+    try:
+        refuse_used_environment(account)
+    except (ClientError, BotoCoreError) as error:
+        raise OperatorError(f"nothing was made: {explain_refusal(error)[0]}") from error
+    return account
+
+
+def confirm_cost(account: Account, extras: Sequence[str], person: Person, console: Console) -> Decimal:
+    """Say what will be done and what it costs at most, and ask; dollars.
+
+    Raises
+    ------
+    OperatorError : the answer is no, or it would cost more than a euro an hour
+    """
+    with console.status("what it will cost"):
+        limit = price_hour(account) * (2 if "again" in extras else 1)
+    limit_eur = read_currency("EUR").of(limit)
+    lines = [
+        f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
+        f"checks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
+        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
+        f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
+    ]
+    deploy.confirm(account, lines, person, console)
+    return limit
+
+
 def verify(place: Place, names: str | None, person: Person, console: Console) -> int:
     """The whole look; returns the exit code.
 
@@ -285,28 +327,8 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
         signal.signal(number, signal.default_int_handler)
     extras = parse_extras(names)
-    if place.is_local:
-        for extra in extras:
-            cure = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
-            deploy.require_processor(EXTRAS[extra].arch, cure)
-        deploy.start_embedded(console)
-    account = Account.at(place)
-    account = replace(account, target=add_extras(account.target, extras))
-    require_state(account)
-    try:
-        refuse_used_environment(account)
-    except (ClientError, BotoCoreError) as error:
-        raise OperatorError(f"nothing was made: {explain_refusal(error)[0]}") from error
-    with console.status("what it will cost"):
-        limit = price_hour(account) * (2 if "again" in extras else 1)
-    limit_eur = read_currency("EUR").of(limit)
-    lines = [
-        f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
-        f"checks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
-        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
-        f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
-    ]
-    deploy.confirm(account, lines, person, console)
+    account = open_environment(place, extras, console)
+    limit = confirm_cost(account, extras, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
     gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
     reason, stop_code = None, 0

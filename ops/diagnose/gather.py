@@ -498,39 +498,38 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
         shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
     cluster = _as_mapping(shelf.read_json("describe-cluster.json").get("Cluster"))
     step = _as_mapping(shelf.read_json("describe-step.json").get("Step"))
-    status, step_status = _as_mapping(cluster.get("Status")), _as_mapping(step.get("Status"))
-    described_id = str(step.get("Id") or "")
-    step_id = step_id or described_id or _find_failed_step(shelf)
+    status = _as_mapping(cluster.get("Status"))
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
-    job = shelf.read_json("error.json") or None
     evidence = replace(
         _describe_cluster(status),
         cluster_id=cluster_id or next(filter(None, ids), ""),
-        step_id=step_id,
+        step_id=step_id or str(step.get("Id") or "") or _find_failed_step(shelf),
         state=str(status.get("State") or "FAILED"),
-        job=job,
+        job=shelf.read_json("error.json") or None,
         logs=(shelf.logs.root,),
     )
-    subject = _find_subject(evidence, shelf)
-    if subject == "cluster":
-        full = add_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
-        return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
-    timeline = _as_mapping(step_status.get("Timeline"))
+    if _find_subject(evidence, shelf) == "step":
+        evidence = replace(evidence, cluster_state=str(status.get("State") or ""))
+        return add_step_logs(_add_saved_step(evidence, shelf, _as_mapping(step.get("Status"))), shelf, None)
+    full = add_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+    return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
+
+
+def _add_saved_step(evidence: Evidence, shelf: TreeShelf, status: Mapping[str, Any]) -> Evidence:
+    """The evidence of a cluster as that of its step, by EMR's status; a job's record of another time is left out."""
+    timeline = _as_mapping(status.get("Timeline"))
     since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
-    if since and job and not belongs_to_step(job, since, until):
-        job = None
+    is_of_step = evidence.job is None or since is None or belongs_to_step(evidence.job, since, until)
     instances = _as_mappings(shelf.read_json("list-instances.json").get("Instances"))
-    evidence = replace(
+    return replace(
         evidence,
         subject="step",
-        state=str(step_status.get("State") or "FAILED"),
-        step_reason=read_step_reason(step_status),
-        job=job,
-        stated=bool(step_status.get("State")),
-        cluster_state=str(status.get("State") or ""),
+        state=str(status.get("State") or "FAILED"),
+        step_reason=read_step_reason(status),
+        job=evidence.job if is_of_step else None,
+        stated=bool(status.get("State")),
         nodes=list_nodes(instances, since, until),
     )
-    return add_step_logs(evidence, shelf, None)
 
 
 def _find_subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "cluster"]:
