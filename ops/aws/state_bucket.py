@@ -71,9 +71,9 @@ class Setting:
         getattr(s3, f"put_{self.call}")(Bucket=bucket, **self.put)
 
 
-def make_tls_policy(bucket: str, partition: str = "aws") -> dict[str, Any]:
+def make_tls_policy(bucket: str) -> dict[str, Any]:
     """The bucket's policy: nobody without TLS."""
-    arn = f"arn:{partition}:s3:::{bucket}"
+    arn = f"arn:aws:s3:::{bucket}"
     statement = {
         "Sid": "RefusePlainHttp",
         "Effect": "Deny",

@@ -23,6 +23,8 @@ from sample.draw import draw_sample
 
 MINUTES = 3
 YARN_MINUTES = 4
+OPENER = "open" if sys.platform == "darwin" else "xdg-open"
+"""Opens a file with the program that the desktop has for it."""
 
 
 def foretell(arch: str, *, yarn: bool) -> str:
@@ -33,11 +35,6 @@ def foretell(arch: str, *, yarn: bool) -> str:
         f"{format_count(YARN_MINUTES if yarn else MINUTES, 'minute')} on two cores, no account, nothing billed. "
         f"{'It downloads nothing: the wheels of a node are here.' if is_here(arch) else wheels}"
     )
-
-
-def opener(platform: str = sys.platform) -> str:
-    """The command that opens a file with the program that the desktop has for it."""
-    return {"darwin": "open", "win32": "start"}.get(platform, "xdg-open")
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -82,7 +79,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         lines = (
             f" in {time.monotonic() - began:.0f} s; nothing was billed",
             f"price     {price}",
-            f"report    {opener()} {report}",
+            f"report    {OPENER} {report}",
             "next      make run-local INPUT=folder, for photographs of your own on this machine; "
             "make doctor ENV=dev, before anything runs on AWS",
         )

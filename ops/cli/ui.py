@@ -121,7 +121,7 @@ def make_history_settings(events: Path, identity: Identity) -> dict[str, str]:
 
 
 @contextmanager
-def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
+def history_server(events: Path) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
     """Spark's history server over a folder of event logs, behind a gate, for the time of a block.
 
     Raises
@@ -161,14 +161,14 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
         try:
-            with gate(_listening(process, log, patience), identity) as made:
+            with gate(_listening(process, log), identity) as made:
                 yield made, process
         finally:
             end_group(process)
 
 
-def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> int:
-    deadline = time.monotonic() + patience
+def _listening(process: subprocess.Popen[str], log: Path) -> int:
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         lines = log.read_text(errors="replace").splitlines()
         if port := next((number for line in lines if (number := read_port(line))), None):

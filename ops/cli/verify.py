@@ -200,10 +200,10 @@ def remove_environment(account: Account, console: Console) -> None:
         Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
 
 
-def retry_action(action: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
+def retry_action(action: Callable[[], None], console: Console) -> str | None:
     """Do something, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
     reason = None
-    for attempt in range(tries):
+    for attempt in range(TRIES):
         try:
             action()
             return None
@@ -212,7 +212,7 @@ def retry_action(action: Callable[[], None], console: Console, tries: int = TRIE
             console.print("still removing what was made: it would bill otherwise", style="bold")
         except EXPECTED as error:
             reason = str(error)
-            if attempt + 1 < tries:
+            if attempt + 1 < TRIES:
                 console.print(f"not removed yet, trying again: {reason[:300]}")
     return reason
 

@@ -138,22 +138,15 @@ class Plans:
     weights: str | None = None
 
 
-def examine(
-    place: Place, plans: Plans, console: Console, account: Account | None = None
-) -> tuple[list[Finding], Account | None]:
-    """Every check, in the order in which things would fail; and the account, where there is one.
-
-    ``account`` is given where it is rehearsed.
-    """
+def examine(place: Place, plans: Plans, console: Console) -> tuple[list[Finding], Account | None]:
+    """Every check, in the order in which things would fail; and the account, where there is one."""
     findings = machine.check_tools(plans.model, plans.weights)
-    target = account.target if account else offline_target(place)
     with console.status("planning"):
-        more, plan = try_plan(target, plans.size)
+        more, plan = try_plan(offline_target(place), plans.size)
     findings += more
     need = read_needs(plan) if plan else None
-    if account is None:
-        more, account = find_account(place)
-        findings += more
+    more, account = find_account(place)
+    findings += more
     buckets: list[str] = []
     if account is not None:
         with console.status("asking AWS"):

@@ -8,7 +8,6 @@ trusts only what stands there.
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from fruits import backbones
@@ -84,9 +83,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
     return sums[path.name]
 
 
-def fetch_weights(
-    model: str, folder: Path, console: Console, get: Callable[[str, Path, Console], None] = download_file
-) -> tuple[Path, str]:
+def fetch_weights(model: str, folder: Path, console: Console) -> tuple[Path, str]:
     """Fetch (where missing), check and record one backbone's weights; returns the file and its sha256.
 
     Raises
@@ -105,5 +102,5 @@ def fetch_weights(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file
     if not path.exists():
-        get(source.url, path, console)
+        download_file(source.url, path, console)
     return path, vouch(model, source, path)

@@ -172,10 +172,10 @@ def build_wheelhouse(
         return _build(source, machine, root, advance)
 
 
-def is_here(arch: str, *, root: Path = FOLDER, locks: Path = LOCKS) -> bool:
+def is_here(arch: str) -> bool:
     """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
-    lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
-    return lock.exists() and (root / hash_lock(lock.read_bytes()) / SUMS).exists()
+    lock = LOCKS / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
+    return lock.exists() and (FOLDER / hash_lock(lock.read_bytes()) / SUMS).exists()
 
 
 def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build_wheelhouse) -> Wheelhouse:
