@@ -9,7 +9,6 @@ is removed first (``has_studio``), then the groups are swept, then the rest of t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,20 +27,6 @@ class SweepError(OperatorError):
     """What EMR left behind could not be removed; the message says what and how to go on."""
 
 
-@dataclass
-class Swept:
-    """What was removed.
-
-    Attributes
-    ----------
-    endpoints : ids of VPC endpoints
-    groups : ids of security groups
-    """
-
-    endpoints: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
-
-
 def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
     """The VPCs of an environment's cluster stack, found by their tags."""
     filters = [{"Name": "tag:Project", "Values": [project]}, {"Name": "tag:Environment", "Values": [env]}]
@@ -55,8 +40,8 @@ def sweep_network(
     wait_seconds: float = WAIT_SECONDS,
     pause: float = 5.0,
     say: Callable[[str], None] = lambda _: None,
-) -> Swept:
-    """Remove EMR's endpoint and EMR's own groups from the VPCs, and wait until the endpoint is gone.
+) -> list[str]:
+    """Remove EMR's endpoint and EMR's own groups from the VPCs, and wait until the endpoint is gone; their ids.
 
     Parameters
     ----------
@@ -70,24 +55,21 @@ def sweep_network(
     ------
     SweepError : an endpoint is still there at the end of the wait
     """
-    swept = Swept()
     if not vpc_ids:
-        return swept
-    swept.endpoints = _endpoints(ec2, vpc_ids)
-    if swept.endpoints:
-        ec2.delete_vpc_endpoints(VpcEndpointIds=swept.endpoints)
-        say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes a few minutes")
+        return []
+    if endpoints := _endpoints(ec2, vpc_ids):
+        ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
+        say(f"waiting until EMR's endpoint {', '.join(endpoints)} is deleted; AWS takes a few minutes")
 
         def gone() -> bool | None:
             return None if _endpoints(ec2, vpc_ids, deleting=True) else True
 
         if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
             raise SweepError(
-                f"EMR's endpoint {', '.join(swept.endpoints)} is still being deleted after {wait_seconds:.0f} s, and "
-                "the VPC cannot go before it. Fix: run make destroy again in a few minutes."
+                f"EMR's endpoint {', '.join(endpoints)} is still being deleted after {wait_seconds:.0f} s, and the "
+                "VPC cannot go before it. Fix: run make destroy again in a few minutes."
             )
-    swept.groups = _delete_groups(ec2, vpc_ids, wait_seconds, pause)
-    return swept
+    return [*endpoints, *_delete_groups(ec2, vpc_ids, wait_seconds, pause)]
 
 
 def has_studio(ec2: Any, vpc_ids: list[str]) -> bool:

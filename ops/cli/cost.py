@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account, offline_target
 from ops.cli.place import read_place
-from ops.cli.values import read_size
+from ops.cli.values import is_on, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.core.text import format_count
@@ -121,7 +121,7 @@ def main(environ: Mapping[str, str]) -> int:
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps(answer, indent=1, default=encode_amount))
     else:
         print("\n".join(texts))

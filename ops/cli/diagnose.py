@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.cli.place import open_account
+from ops.cli.values import is_on
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.diagnose import gather, render, report
@@ -48,11 +49,11 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         diagnosis = diagnose(environ, Console(stderr=True))
     except NothingFailedError as error:
-        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
+        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if is_on(environ, "JSON") else error)
         return 0
-    if environ.get("REPORT") == "1":
+    if is_on(environ, "REPORT"):
         print(report.render_issue(diagnosis.evidence, diagnosis.verdict))
-    elif environ.get("JSON") == "1":
+    elif is_on(environ, "JSON"):
         print(json.dumps(render.as_json(diagnosis.evidence, diagnosis.verdict), indent=1))
     else:
         print(diagnosis.as_text(environ.get("ENV") or "local"))

@@ -19,7 +19,7 @@ from ops.aws.describe import describe_step
 from ops.aws.emr import list_steps
 from ops.aws.poll import pace, poll
 from ops.cli.place import open_account
-from ops.cli.values import read_number
+from ops.cli.values import is_on, read_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.text import format_count, format_duration
@@ -231,11 +231,11 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
     """What make's variables ask for."""
     lines = int(read_number(environ, "LINES") or LINES)
     source = find_source(account, environ)
-    if environ.get("FOLLOW") == "1":
+    if is_on(environ, "FOLLOW"):
         follow(source, console, lines=lines, pause=pace(POLL_SECONDS, emulated=account.target.emulated))
         return
     logs, now = list_telling_logs(source.logs, source.step_id), time.time()
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         answers = [
             {
                 "uri": source.logs.uri(log.key),

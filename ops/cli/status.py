@@ -14,6 +14,7 @@ from rich.text import Text
 from ops.aws import capacity, emr
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
 from ops.cli.place import read_place
+from ops.cli.values import is_on
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import format_duration, format_utc
@@ -136,7 +137,7 @@ def as_json(
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
-    errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
+    errors, as_program = Console(stderr=True), is_on(environ, "JSON")
     place = read_place(environ)
     if place.is_local and not find_emulator(place):
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}

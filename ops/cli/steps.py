@@ -15,6 +15,7 @@ from rich.text import Text
 from ops.aws.account import Account, read_output_from
 from ops.aws.emr import list_steps
 from ops.cli.place import open_account
+from ops.cli.values import is_on
 from ops.core.console import Console
 from ops.core.text import format_duration, format_utc
 from ops.diagnose import gather, wait
@@ -96,7 +97,7 @@ def main(environ: Mapping[str, str]) -> int:
     account = open_account(environ)
     cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
     steps = read_steps(account, cluster_id, datetime.now(UTC))
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps({"cluster_id": cluster_id, "steps": steps}, indent=1))
     elif not steps:
         print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from ops.aws.account import offline_target
 from ops.cli.place import read_place
-from ops.cli.values import read_number, read_size, read_whole_number
+from ops.cli.values import is_on, read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
@@ -244,7 +244,7 @@ def main(environ: Mapping[str, str]) -> int:
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps(as_json(findings), indent=1, default=encode_amount, ensure_ascii=False))
         return 0
     console = Console()

@@ -40,16 +40,6 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def format_age(since: datetime, now: datetime) -> str:
-    """How long something has been there.
-
-    >>> format_age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
-    '27 h 30 min'
-    """
-    minutes = max(0, int((now - since).total_seconds() // 60))
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
 def format_size(octets: int) -> str:
     """Bytes for a reader.
 

@@ -19,10 +19,6 @@ from ops.prices import table as prices
 from ops.prices.current import find_current
 
 
-def _many(nodes: Sequence[PricedNode]) -> str:
-    return format_count(len(nodes), "node")
-
-
 def _age(account: Account, book: prices.Book) -> str:
     return f"; {old}" if (old := prices.say_age(book, account.target.region, _types(account))) else ""
 
@@ -48,8 +44,8 @@ def describe_on_aws(account: Account, cluster_id: str, record: Mapping[str, Any]
     """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
     nodes, _ = ledger.observe(account, cluster_id, prices.table())
     low, high = _with_start(Decimal(record["usd"]["work"]), nodes)
-    start = "{} to {} min".format(*estimate.START_MINUTES)
-    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
+    count, start = format_count(len(nodes), "node"), "{} to {} min".format(*estimate.START_MINUTES)
+    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {count}, with {start} to start"
 
 
 def tell_step_cost(
@@ -104,6 +100,7 @@ def describe_demo_price(account: Account, cluster_id: str) -> str:
     except TROUBLE as error:
         return f"what this would have cost on AWS is not available: {explain_missing(error)}"
     return (
-        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes)}, "
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: "
+        f"{format_count(len(nodes), 'node')}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"
     )

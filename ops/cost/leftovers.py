@@ -15,7 +15,7 @@ from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
-from ops.core.text import format_age, format_count, format_size
+from ops.core.text import format_count, format_duration, format_size
 from ops.cost import ledger
 from ops.cost.billing import Item, RunningCosts, split_arns
 from ops.prices import table as prices
@@ -42,13 +42,13 @@ class Lister:
         for cluster in self.inventory.clusters():
             cluster_id, state = cluster["Id"], cluster["Status"]["State"]
             self.clusters[cluster_id] = cluster["Name"]
-            since = format_age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
+            age = max(0.0, (now - cluster["Status"]["Timeline"]["CreationDateTime"]).total_seconds())
             count, usd, inferred = self._nodes(cluster_id)
             nodes = f", {format_count(count, 'node')}, volumes included" if count else ""
             yield Item(
                 kind="cluster",
                 id=cluster_id,
-                about=f"{'left ' if state == 'WAITING' else ''}{state}, {since} old{nodes}",
+                about=f"{'left ' if state == 'WAITING' else ''}{state}, {format_duration(age)} old{nodes}",
                 usd_hour=usd,
                 inferred=inferred,
                 remove=self._removal(cluster_id),
@@ -102,7 +102,7 @@ class Lister:
                 id=volume["VolumeId"],
                 about=f"{volume['Size']} GiB, {volume['State']}",
                 usd_hour=Decimal(volume["Size"]) * rate.usd / prices.HOURS_A_MONTH,
-                inferred=rate.as_of == prices.INFERRED or volume.get("VolumeType") != "gp3",
+                inferred=rate.is_inferred or volume.get("VolumeType") != "gp3",
                 remove=f"aws ec2 delete-volume --volume-id {volume['VolumeId']} {self.where}",
             )
 
@@ -116,7 +116,7 @@ class Lister:
                 id=address["AllocationId"],
                 about=f"{address['PublicIp']}, {used}",
                 usd_hour=rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
+                inferred=rate.is_inferred,
                 remove=f"aws ec2 release-address --allocation-id {address['AllocationId']} {self.where}",
             )
 
@@ -129,7 +129,7 @@ class Lister:
                 id=gateway["NatGatewayId"],
                 about=f"{gateway['State']}; and by the GB that passes",
                 usd_hour=rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
+                inferred=rate.is_inferred,
                 remove=f"make destroy ENV={self.env}",
             )
 
@@ -146,7 +146,7 @@ class Lister:
                 id=endpoint["VpcEndpointId"],
                 about=f"{name}, {format_count(zones, 'zone')}",
                 usd_hour=zones * rate.usd,
-                inferred=of_emr or rate.as_of == prices.INFERRED,
+                inferred=of_emr or rate.is_inferred,
                 remove=f"make destroy ENV={self.env}",
             )
 
@@ -185,7 +185,7 @@ class Lister:
                 id=name,
                 about=about,
                 usd_month=sum(sizes) / GIB * rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
+                inferred=rate.is_inferred,
                 remove=f"make purge ENV={self.env}" if purpose != "state" else write_removal(name),
             )
 

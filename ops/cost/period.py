@@ -116,7 +116,7 @@ def price_nodes(
                 ec2=kind.spot if spot else kind.ec2,
                 emr=kind.emr,
                 ebs=sizes[fleet, kind.type] * gp3.usd / prices.HOURS_A_MONTH,
-                inferred=frozenset(inferred | ({"ebs"} if gp3.as_of == prices.INFERRED else set())),
+                inferred=frozenset(inferred | ({"ebs"} if gp3.is_inferred else set())),
             )
         )
     return priced

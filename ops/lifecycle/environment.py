@@ -328,8 +328,8 @@ def destroy(account: Account, console: Console) -> bool:
         with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
-        swept = sweep_network(ec2, vpcs, pause=pace(5.0, emulated=account.target.emulated), say=say)
-    if names := [*swept.endpoints, *swept.groups]:
+        names = sweep_network(ec2, vpcs, pause=pace(5.0, emulated=account.target.emulated), say=say)
+    if names:
         console.print(f"removed what AWS left in the network: {', '.join(names)}")
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()

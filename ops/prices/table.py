@@ -66,6 +66,11 @@ class Service:
     usd: Decimal
     as_of: str
 
+    @property
+    def is_inferred(self) -> bool:
+        """Whether nobody has read it."""
+        return self.as_of == INFERRED
+
 
 def parse_row(row: Mapping[str, str]) -> InstancePrice:
     """A row of instances.csv."""
@@ -336,7 +341,7 @@ def price_fleet(fleet: Fleet, region: str, volume_gib: float, book: Book) -> Fle
         emr=max(count * kind.emr for kind, count in counts),
         ebs=nodes * volume,
         least=min(count * whole(kind) for kind, count in counts),
-        inferred=unread | ({"ebs"} if gp3.as_of == INFERRED else frozenset()),
+        inferred=unread | ({"ebs"} if gp3.is_inferred else frozenset()),
     )
 
 
@@ -345,11 +350,11 @@ def price_network_items(region: str, book: Book, *, nat: bool, endpoints: int) -
     if endpoints:
         price = book.service(region, "interface_endpoint")
         name = format_count(endpoints, "interface endpoint")
-        yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.as_of == INFERRED)
+        yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.is_inferred)
     if nat:
         prices = [book.service(region, item) for item in ("nat_gateway", "public_ipv4")]
         yield NetworkHour(
             name="NAT gateway with its address",
             usd=sum((price.usd for price in prices), Decimal(0)),
-            inferred=any(price.as_of == INFERRED for price in prices),
+            inferred=any(price.is_inferred for price in prices),
         )
