@@ -53,7 +53,7 @@ def _describe_fleet(fleet: Mapping[str, Any], now: datetime, patience: timedelta
     name = f"{fleet['InstanceFleetType'].lower()} fleet: {provisioned} of {format_count(wanted, 'vCPU')} of Spot"
     switched = fleet.get("ProvisionedOnDemandCapacity", 0) - fleet.get("TargetOnDemandCapacity", 0)
     if switched > 0:
-        return f"{name} came in time, and EMR took {switched} on demand, at the price on demand"
+        return f"{name} came in time, and EMR took {switched} at the on-demand price"
     if state == "RUNNING":
         return f"{name} are there, and EMR looks for no more"
     created = fleet["Status"]["Timeline"].get("CreationDateTime")

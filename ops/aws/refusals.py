@@ -87,8 +87,8 @@ def describe_refusal(error: Exception) -> tuple[str, str]:
         code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
         if is_denied(error):
             return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
-        return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
-    return " ".join(str(error).split()), "look at the network, or run it again."
+        return f"{error.operation_name} answers {code} {message}".strip(), "read the message, then run it again."
+    return " ".join(str(error).split()), "check the network, then run it again."
 
 
 def explain_refusal(error: Exception) -> tuple[str, int]:
@@ -100,7 +100,7 @@ def explain_refusal(error: Exception) -> tuple[str, int]:
     if is_throttled(error):
         return f"AWS is throttling calls ({flatten_error(error)}). Fix: wait a minute, then run the command again.", 1
     if not isinstance(error, ClientError):
-        return f"AWS was not asked: {flatten_error(error)}. Fix: look at the message, then run the command again.", 1
+        return f"AWS was not asked: {flatten_error(error)}. Fix: read the message, then run the command again.", 1
     if _code(error) == "NoSuchBucket":
         bucket = error.response["Error"].get("BucketName")
         text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"

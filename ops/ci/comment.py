@@ -286,7 +286,7 @@ def fold_details(title: str, parts: Sequence[str], room: int, *, language: str =
 
     def fold(count: int) -> str:
         omitted = len(parts) - count
-        remark = [f"# {omitted:,} more are left out here; make plan-report writes them all"] if omitted else []
+        remark = [f"# {omitted:,} more left out here; make plan-report writes them all"] if omitted else []
         body = quote_block("\n".join([*parts[:count], *remark]), language)
         return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 

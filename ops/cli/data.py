@@ -111,7 +111,7 @@ def dataset(environ: Mapping[str, str]) -> int:
     try:
         fetch_release(environ, Console())
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}: remove what is in the way, or give another DEST=."
+        text = f"{error.filename}: {error.strerror}. Fix: remove what is in the way, or give another DEST=."
         raise DatasetError(text, exit_code=ExitCode.USAGE) from error
     except KeyboardInterrupt:
         print("dataset: stopped; the same command continues where it stopped.", file=sys.stderr)

@@ -1,6 +1,6 @@
 """`make plan-report`: BASE=commit ENV= OFFLINE=1 MAX_USD_PER_HOUR= LABELS=allow-replace OUT=folder.
 
-Or from plans at hand, without Terraform: ``--plan cluster=file`` for each, as ``terraform show -json`` gives them.
+Or from plans at hand, without Terraform: PLAN=storage=file,cluster=file, as ``terraform show -json`` gives them.
 """
 
 import json
@@ -37,12 +37,12 @@ def read_subject(
     for file in files:
         stack, _, name = file.partition("=")
         if stack not in ("storage", "cluster") or not name:
-            raise WrongUseError(f"--plan {file}. Fix: write --plan storage=file or --plan cluster=file.")
+            raise WrongUseError(f"PLAN={file} names no stack. Fix: PLAN=storage=file,cluster=file, or one of the two.")
         try:
             plans[stack] = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
+                f"PLAN={file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     place = read_place(environ)
     return comment.Subject(env=place.env, region=place.region, live=plans, head=plans, ceiling=ceiling, allowed=allowed)

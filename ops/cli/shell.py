@@ -176,8 +176,8 @@ def open_local_shell(account: Account, console: Console) -> int:
     python = node.below(str(account.cluster["python"]))
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
-        f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may what the node "
-        f"may. The job's Python: {python}. exit leaves."
+        f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may do what the "
+        f"node may. The job's Python: {python}. Type exit to leave."
     )
     interactive = sys.stdin.isatty()
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]

@@ -154,7 +154,7 @@ def examine(place: Place, plans: Plans, console: Console) -> tuple[list[Finding]
             try:
                 findings += examine_account(account, need, buckets)
             except BotoCoreError as error:  # no network: no further call would get through either
-                findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
+                findings.append(unchecked("AWS", " ".join(str(error).split()), "check the network."))
                 account = None
     with console.status("reading the wheels"):
         findings += examine_wheels(need, account, buckets, plans.size.arch)

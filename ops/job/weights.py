@@ -96,7 +96,7 @@ def fetch_weights(model: str, folder: Path, console: Console) -> tuple[Path, str
         if not model:
             raise UsageError(f"no network was given. Fix: MODEL=one of {known}.")
         if model in backbones.BACKBONES:
-            raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
+            raise UsageError(f"the weights of {model} come with its package: nothing has to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
     source = PUBLISHED[model]
     folder.mkdir(parents=True, exist_ok=True)

@@ -234,7 +234,7 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     reason = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
     return (
         f"{reason}. The step {submitted.step_id} continues, and the cluster {describe_billing(account)}. Fix: log in "
-        f"again or look at the network, then make watch{env} STEP={submitted.step_id}."
+        f"again or check the network, then make watch{env} STEP={submitted.step_id}."
     )
 
 

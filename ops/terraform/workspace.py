@@ -186,7 +186,7 @@ class Workspace:
                 hint = (
                     "The AWS provider could not be fetched: this machine has no route to Terraform's "
                     f"registry, and no mirror with {PROVIDER} 5.100 for {name_platform()} was found. "
-                    "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
+                    "Fix: connect, or name a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
             elif not self.target.local_state and "NoSuchBucket" in done.stderr:

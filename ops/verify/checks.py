@@ -181,7 +181,7 @@ def fleets_are_full(e: Observations) -> CheckResult:
 def spot_role_exists(e: Observations) -> CheckResult:
     spot = [i for i in look_up(e, "alive", "instances") if i["Market"] == "SPOT"]
     if not spot:
-        raise NotSeenError("no Spot instance was got: the fleet has none, or fell back to on demand")
+        raise NotSeenError("no Spot instance came: the fleet has none, or fell back to on demand")
     return CheckResult(True, format_count(len(spot), "Spot instance", "runs"), [i["InstanceType"] for i in spot])
 
 

@@ -362,7 +362,7 @@ def test_what_is_otherwise_does_not_hold(name: str, change: Callable[[Evidence],
 
 
 MISSING = [
-    ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance was got"),
+    ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance came"),
     ("endpoint-refuses", put("probe/foreign_bucket/said", "Could not connect"), "could not be asked for"),
     ("master-on-demand", put("probe/yarn", {"skipped": "this node has no YARN"}), "this node has no YARN"),
     ("memory-watched", put("probe/memory", {"skipped": "this node has no YARN"}), "this node has no YARN"),
