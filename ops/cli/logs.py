@@ -154,16 +154,13 @@ class LogPrinter:
             return False
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
-        self._print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
+        self.console.print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
         if log.is_driver and (own_text := words.extract_own_words(more)) and own_text != more.strip("\n"):
-            self._print(
+            self.console.print(
                 f"── of it, in the program's own words:\n{cut_tail(own_text, self.lines)}\n── and the log's end:"
             )
-        self._print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
+        self.console.print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
         return True
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style)
 
 
 def describe_missing(source: LogSource) -> str:

@@ -141,7 +141,7 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     In cluster mode the step's own log names the application in whose first container the driver wrote; of the other
     containers those that the driver names are read, or else the last ones.
     """
-    step_logs = [log for log in _list_step_logs(shelf, step_id) if log.stream in ("stderr", "stdout", "controller")]
+    step_logs = [log for log in shelf.list_step_logs(step_id) if log.stream in ("stderr", "stdout", "controller")]
     step_documents = [_read_document(shelf, log, "step") for log in sorted(step_logs, key=_log_order)]
     names = [name for document in step_documents for name in layout.applications_in(document.text)]
     applications = list(dict.fromkeys(names)) or ([] if step_id else _list_applications(shelf))
@@ -159,10 +159,6 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     step_role: Role = "driver" if is_client_mode and any(d.text for d in step_documents) else "step"
     step_documents = [replace(d, role="controller" if _is_controller(d) else step_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
-
-
-def _list_step_logs(shelf: Shelf, step_id: str) -> list[Log]:
-    return shelf.list_step_logs(step_id) if step_id else []
 
 
 def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
@@ -412,7 +408,7 @@ def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evi
     try:
         documents, drivers = read_step_documents(shelf, evidence.step_id)
         documents += read_node_documents(shelf, evidence.nodes, documents)
-        step_logs = [log for log in _list_step_logs(shelf, evidence.step_id) if log.stream == "stderr"]
+        step_logs = [log for log in shelf.list_step_logs(evidence.step_id) if log.stream == "stderr"]
     except LogsError as error:
         return replace(evidence, missing=str(error))
     missing = ""

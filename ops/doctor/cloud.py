@@ -69,14 +69,14 @@ def judge_quota(market: str, *, need: int, quota: float, used: int, region: str)
     about, code = QUOTAS[market]
     name = f"vCPUs {about}"
     free = int(quota) - used
-    others = f", of which {used} are in use by others" if used else ""
+    others = f", of which others use {used}" if used else ""
     if need <= free:
         return ok(name, f"{need} of a quota of {quota:.0f}{others}")
     cure = (
         f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
         f"--desired-value {need + used} --region {region} (hours to days); or a smaller cluster."
     )
-    return failure(name, f"{need} are needed, and the quota is {quota:.0f}{others}", cure)
+    return failure(name, f"{need} needed, and the quota is {quota:.0f}{others}", cure)
 
 
 def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, Set[str]]) -> Finding:

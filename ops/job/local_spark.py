@@ -141,14 +141,15 @@ def describe_run(summary: dict[str, Any], output: Store) -> Text:
     """What came out of a run, for a reader."""
     computed, earlier = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
-        work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
+        whole = "the only one was" if earlier == 1 else f"all {earlier:,} were"
+        work = f"no feature was computed: {whole} kept from an earlier run"
     else:
         seconds = summary["seconds"]["featurize"]
         work = f"{format_count(computed, 'image')} featurized in {seconds:.1f} s"
         if computed >= LEAST_FOR_A_RATE:
             work += f": {summary['images_per_second']:.0f} images/s"
         if earlier > 0:
-            work += f" ({earlier:,} more were kept from an earlier run)"
+            work += f" ({format_count(earlier, 'other', 'was')} kept from an earlier run)"
     changes = ""
     if dropped := summary["rows_removed"]:
         changes += f"\n{format_count(dropped, 'row', 'was')} dropped from the result (of removed or changed images)"

@@ -16,7 +16,7 @@ NOUNS = (
     "hosts|hours|images|instances|lines|looks|masters|minutes|networks|nodes|objects|packages|pages|resources|routes|"
     "rows|runs|scores|spaces|steps|things|types|vCPUs|versions|volumes|VPCs|warnings|wheels|zones"
 )
-_AFTER = re.compile(rf"^ (?:more |NAT |Spot |public |Test |other |sampled )?(?:{NOUNS})\b(?!/)")
+_AFTER = re.compile(rf"^ (?:more |NAT |Spot |public |Test |other |sampled )?(?:{NOUNS})\b(?!/)|^ (?:more )?were kept\b")
 
 
 def is_never_one(value: ast.FormattedValue) -> bool:

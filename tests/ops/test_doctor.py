@@ -275,7 +275,7 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
     start()
     on_demand, spot = cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert on_demand.line == (
-        "failure  vCPUs on demand 12 are needed, and the quota is 16, of which 8 are in use by others. Fix: aws "
+        "failure  vCPUs on demand 12 needed, and the quota is 16, of which others use 8. Fix: aws "
         "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 20 "
         "--region eu-west-3 (hours to days); or a smaller cluster."
     )
