@@ -20,23 +20,22 @@ _AFTER = re.compile(rf"^ (?:more |NAT |Spot |public |Test |other |sampled )?(?:{
 
 
 def is_never_one(value: ast.FormattedValue) -> bool:
-    """A constant by its name, a share with decimals, or a sum with a constant that is more than one."""
-    spec = "".join(part.value for part in ast.walk(value) if isinstance(part, ast.Constant) and part.value is not None
-                   and isinstance(part.value, str))  # fmt: skip
+    """A constant by its name, a number with decimals, or a sum with a constant that is more than one."""
     names = [part.id for part in ast.walk(value.value) if isinstance(part, ast.Name)]
     sums = [part.left for part in ast.walk(value.value) if isinstance(part, ast.BinOp)]
-    large = any(isinstance(part, ast.Constant) and isinstance(part.value, int) and part.value > 1 for part in sums)
-    return ".1f" in spec or large or bool(names and all(name.isupper() for name in names))
+    is_large = any(isinstance(part, ast.Constant) and isinstance(part.value, int) and part.value > 1 for part in sums)
+    is_decimal = value.format_spec is not None and ".1f" in ast.unparse(value.format_spec)
+    return is_decimal or is_large or bool(names and all(name.isupper() for name in names))
 
 
 def list_bare_counts(source: str) -> list[str]:
     """Numbers before a plural in the f-strings of a program."""
     texts = [node.values for node in ast.walk(ast.parse(source)) if isinstance(node, ast.JoinedStr)]
     return [
-        f"{ast.unparse(value.value)}{after.value[:20]}"
+        f"{ast.unparse(value.value)}{str(after.value)[:20]}"
         for parts in texts
         for value, after in pairwise(parts)
-        if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant) and _AFTER.match(after.value)
+        if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant) and _AFTER.match(str(after.value))
         if not is_never_one(value)
     ]
 

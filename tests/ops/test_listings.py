@@ -41,7 +41,7 @@ def list_pairs(source: str) -> list[tuple[str, str]]:
         if isinstance(node, ast.Call | ast.Tuple)
     ]
     return [
-        (call.value, key.value)
+        (str(call.value), str(key.value))
         for group in groups
         for call, key in pairwise(group)
         if isinstance(call, ast.Constant) and isinstance(key, ast.Constant) and call.value in PAGINATORS
