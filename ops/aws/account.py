@@ -163,16 +163,23 @@ def find_account_id(region: str, *, without: str = "") -> str:
     Raises
     ------
     NoCredentialsError : there are none, or AWS rejected them
+    TerraformError : AWS cannot be asked now
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from ops.aws.refusals import describe_refusal, is_network, is_throttled
+
     try:
         account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
+        offer = f"or ENV=local, which needs no account{without}."
+        if is_network(error) or is_throttled(error):
+            meaning, fix = describe_refusal(error)
+            raise TerraformError(f"{meaning}. Fix: {fix.rstrip('.')}; {offer}") from error
         raise NoCredentialsError(
-            f"no AWS credentials were found, or AWS rejected them ({error}). Fix: aws sso login, or "
-            f"AWS_PROFILE=…; or ENV=local, which needs no account{without}."
+            f"no AWS credentials were found, or AWS rejected them ({error}). Fix: aws sso login, or AWS_PROFILE=…; "
+            f"{offer}"
         ) from error
     return account
 

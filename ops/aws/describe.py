@@ -1,11 +1,12 @@
 """What AWS says of one thing: a cluster, a step, its tags. ``emr`` is boto3's client."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ops.aws.refusals import is_unknown
 from ops.core.errors import WrongUseError
 
 
@@ -39,19 +40,21 @@ def describe_step(emr: Any, cluster_id: str, step_id: str) -> Mapping[str, Any]:
     ------
     OperatorError : the cluster has no such step
     """
-    try:
+    with _known(f"{cluster_id} has no step {step_id}. Fix: see `make steps`."):
         step: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
-    except ClientError as error:
-        raise WrongUseError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.") from error
     return step
 
 
-@contextmanager
-def known_cluster(cluster_id: str) -> Iterator[None]:
+def known_cluster(cluster_id: str) -> AbstractContextManager[None]:
     """Say in our words that EMR knows no such cluster."""
+    return _known(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.")
+
+
+@contextmanager
+def _known(otherwise: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
-            raise
-        raise WrongUseError(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.") from error
+        if is_unknown(error):
+            raise WrongUseError(otherwise) from error
+        raise

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
 from ops.core.console import Console, working
@@ -33,6 +33,10 @@ class NoStateError(OperatorError):
     """The bucket of the states is not there, or is not ours to use."""
 
     exit_code = ExitCode.NOT_APPLIED
+
+
+class MissingStateError(NoStateError):
+    """The bucket of the states is not there, and can be made."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +163,14 @@ def require_state(account: Account) -> None:
 
     Raises
     ------
-    NoStateError : it is missing; the message names the command that makes it
+    MissingStateError : it is not there; the message names the command that makes it
+    NoStateError : the name belongs to somebody else, or the credentials may not look
     """
     target = account.target
     if target.local_state:
         return
     if find_region(account.client("s3"), target.state_bucket, target.account_id) is None:
-        raise NoStateError(
+        raise MissingStateError(
             f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
             f"Fix: make state ENV={target.env} creates it, once per account; then run this again."
         )
@@ -208,11 +213,8 @@ def make_state_bucket(s3: Any, target: Target) -> list[str]:
 
 def make_visibly(account: Account, console: Console) -> None:
     """Make the bucket, or bring it up to date, and say what that was."""
-    try:
-        with working(console, f"the bucket {account.target.state_bucket}"):
-            done = make_state_bucket(account.client("s3"), account.target)
-    except (ClientError, BotoCoreError) as error:
-        raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
+    with working(console, f"the bucket {account.target.state_bucket}"):
+        done = make_state_bucket(account.client("s3"), account.target)
     summary = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {summary}")
     console.print("STILL BILLING: its contents, a few kilobytes; no command removes it")

@@ -5,9 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws.account import Account, offline_target
+from ops.aws.refusals import is_unknown
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console, working
@@ -36,10 +35,16 @@ def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, A
     for cluster_id in sorted(open_ids):
         try:
             interim.append(ledger.record_rest(account, cluster_id, records, book))
-        except ClientError:
+        except ledger.TROUBLE as error:
             # EMR forgets a cluster after two months; what no step bore is then unknown
-            interim.append({"cluster_id": cluster_id, "forgotten": True})
+            why = "EMR no longer knows this cluster" if is_unknown(error) else ledger.explain_missing(error)
+            interim.append({"cluster_id": cluster_id, "missing": why})
     return records, interim
+
+
+def list_priced(records: Sequence[Mapping[str, Any]], interim: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Every record with an amount."""
+    return [*records, *(record for record in interim if "missing" not in record)]
 
 
 def render_ledger(
@@ -47,7 +52,7 @@ def render_ledger(
 ) -> list[str]:
     """The ledger as a table with its sum."""
     emulated = any(record.get("emulated") for record in [*records, *interim])
-    priced = [*records, *(record for record in interim if not record.get("forgotten"))]
+    priced = list_priced(records, interim)
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
     for record in priced:
         name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
@@ -57,10 +62,9 @@ def render_ledger(
             f"{describe_record(record, currency)}"
         )
     texts += [
-        f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
-        "sum"
+        f"  {record['cluster_id']}: {record['missing']}, so what it cost beside its steps is not in the sum"
         for record in interim
-        if record.get("forgotten")
+        if "missing" in record
     ]
     steps = sum(1 for record in records if record["step_id"])
     texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {format_count(steps, 'step')}")
@@ -91,8 +95,8 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     if account is not None:
         try:
             records, interim = read_spending(account, book)
-        except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
-            missing = f"the ledger was not read: {error}"
+        except ledger.TROUBLE as error:
+            missing = f"the ledger was not read: {ledger.explain_missing(error)}"
     measured = (
         None if target.env == "local" else speed.find_measured_speed([(record["to"], record) for record in records])
     )
@@ -106,7 +110,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
             "records": records,
             "beside_the_steps": interim,
             "missing": missing or None,
-            "usd_total": ledger.sum_records([*records, *(record for record in interim if not record.get("forgotten"))]),
+            "usd_total": ledger.sum_records(list_priced(records, interim)),
         }
     }
     return texts, answer

@@ -23,6 +23,7 @@ from localaws.java import find_java_home
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
+from ops.aws.refusals import is_passing
 from ops.cli import browser
 from ops.cli.place import open_account
 from ops.core.console import Console, working
@@ -62,6 +63,8 @@ def wait_for_address(
     try:
         created = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
+        if is_passing(error):
+            raise
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."

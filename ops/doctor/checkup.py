@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.request import DEFAULT_MODEL
 
 from ops.aws.account import Account, Place, offline_target
+from ops.aws.refusals import is_passing
 from ops.aws.state_bucket import NoStateError, find_region
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
@@ -47,7 +48,9 @@ def find_account(place: Place) -> tuple[list[Finding], Account | None]:
             explain_failure("credentials", error),
             unchecked("AWS", f"there are no credentials to ask for {ASKED}"),
         ], None
-    except TerraformError:
+    except TerraformError as error:
+        if not place.is_local:
+            return [explain_failure("AWS", error)], None
         cure = "make local-up, or make apply, which starts it."
         return [unchecked("AWS", f"{NO_EMULATOR}, so it was not asked for {ASKED}", cure)], None
 
@@ -98,6 +101,8 @@ def examine_states(account: Account) -> Finding:
     except NoStateError as error:
         foreign = str(error).partition(". Fix:")[0]
     except ClientError as error:
+        if is_passing(error):
+            raise
         foreign = str(error.response["Error"]["Code"])
     return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
 
@@ -105,7 +110,7 @@ def examine_states(account: Account) -> Finding:
 def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     target, s3 = account.target, account.client("s3")
-    findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
+    findings = attempt("credentials", cloud.check_caller, account.client("sts"), emulated=target.emulated)
     regions, priced = (
         account.session.get_available_regions("ec2"),
         sorted({place for place, _ in prices.table().instances}),
@@ -113,8 +118,9 @@ def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequen
     european = read_european_regions()
     findings.append(cloud.judge_region(target.region, european=european, known=regions, priced=priced))
     if not target.local_state:
-        findings.append(examine_states(account))
-    findings += cloud.check_names(s3, [*target.bucket_names.values()], buckets, target.region, target.env)
+        findings += attempt("states", examine_states, account)
+    names = [*target.bucket_names.values()]
+    findings += attempt("bucket", cloud.check_names, s3, names, buckets, target.region, target.env)
     if need is None:
         return [*findings, unchecked("vCPUs", "without a plan it is unknown what the account needs")]
     ends = read_ends_of_support()

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.describe import list_pages
+from ops.aws.refusals import is_passing, is_throttled
 from ops.core.target import PROJECT
 from ops.core.text import format_count
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
@@ -219,6 +220,8 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
         answer = sts.get_caller_identity()
         findings = [judge_identity(answer["Arn"], answer["Account"])]
     except ClientError as error:
+        if is_throttled(error):
+            raise
         answer = error.response
         cure = "log in (aws sso login, or AWS_PROFILE=)."
         findings = [failure("credentials", f"AWS rejected them: {error}", cure)]
@@ -271,6 +274,8 @@ def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: s
         try:
             lies_in = s3.head_bucket(Bucket=name).get("BucketRegion") or region
         except ClientError as error:
+            if is_passing(error):
+                raise
             code = str(error.response["Error"]["Code"])
             if code not in ("404", "NoSuchBucket"):
                 foreign = code

@@ -17,7 +17,7 @@ from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.describe import list_pages
 from ops.aws.poll import pace, poll
-from ops.aws.state_bucket import NoStateError, make_state_bucket, require_state
+from ops.aws.state_bucket import MissingStateError, make_state_bucket, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
@@ -135,11 +135,11 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
 
     Raises
     ------
-    NoStateError : it is not there, and nobody said that it may be made
+    NoStateError : it cannot be used; or it is not there, and nobody said that it may be made
     """
     try:
         require_state(account)
-    except NoStateError:
+    except MissingStateError:
         bucket = account.target.state_bucket
         text = f"Terraform keeps its states in {bucket}, once per account: a few kilobytes, which no command removes."
         if not person.has_agreed:

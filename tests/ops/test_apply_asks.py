@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.aws.account import Account, Place
-from ops.aws.state_bucket import NoStateError
+from ops.aws.state_bucket import MissingStateError
 from ops.cli import environment as commands
 from ops.cli import verify
 from ops.core.console import Console, Person
@@ -126,7 +126,7 @@ def test_the_bucket_of_the_states_is_asked_for(
     done: list[str], monkeypatch: pytest.MonkeyPatch, answer: str, made: list[str]
 ) -> None:
     def missing(account: Account) -> None:
-        raise NoStateError("there is no bucket for Terraform's state yet")
+        raise MissingStateError("there is no bucket for Terraform's state yet")
 
     bucket: list[str] = []
     monkeypatch.setattr(environment, "require_state", missing)
@@ -141,7 +141,7 @@ def test_the_bucket_of_the_states_is_asked_for(
 
 def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(account: Account) -> None:
-        raise NoStateError("there is no bucket for Terraform's state yet")
+        raise MissingStateError("there is no bucket for Terraform's state yet")
 
     monkeypatch.setattr(environment, "require_state", missing)
     monkeypatch.setattr(environment, "make_state_bucket", lambda s3, target: None)
