@@ -106,10 +106,9 @@ def vote(neighbours: list[Neighbour]) -> tuple[str, int, int]:
 def make_neighbours_table(result: Result, neighbours: list[Neighbour]) -> Table:
     """The nearest images as a table."""
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
-    inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
-    for rank, neighbour in enumerate(neighbours, 1):
-        image = Text(neighbour.path.removeprefix(inside), overflow="fold")
-        table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), image)
+    paths = result.below_input(neighbour.path for neighbour in neighbours)
+    for rank, (neighbour, path) in enumerate(zip(neighbours, paths, strict=True), 1):
+        table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), Text(path, overflow="fold"))
     return table
 
 

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 import numpy as np
@@ -101,9 +102,10 @@ class Result:
         return paths, labels
 
     def below_input(self, paths: Iterable[str]) -> list[str]:
-        """Paths as they lie below the input of the run."""
-        inside = len(Store(str(self.summary["arguments"].get("input", "."))).uri) + 1
-        return [path[inside:] for path in paths]
+        """Paths as they lie below the input of the run, whichever working directory and home that had."""
+        given = str(self.summary["arguments"].get("input", "."))
+        root, tail = f"{Store(given).uri}/", f"/{PurePosixPath(given.removeprefix('~/'))}/"
+        return [path[len(root) :] if path.startswith(root) else path.partition(tail)[2] or path for path in paths]
 
     def _readable(self) -> Iterator[pa.RecordBatch]:
         try:

@@ -15,6 +15,7 @@ from ops.cli.commands import COMMANDS
 from ops.core.console import Console
 from ops.core.target import Target
 from ops.job import compare
+from ops.job.neighbours import find_neighbours, make_neighbours_table
 from ops.job.results import Result
 from ops.lifecycle import environment
 from tests.job.reporting import HOSTILE, clusters
@@ -54,6 +55,36 @@ def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path) -> None:
     assert wrong <= set(comparison.changed(to=False))
     assert comparison.accuracies() == pytest.approx((1 - len(comparison.changed(to=False)) / 55, 1.0))
     assert comparison.classes()[0][:3] in (("Apple", 22, 20), ("Banana", 20, 20))
+
+
+@pytest.mark.parametrize(
+    ("given", "root", "below"),
+    [
+        ("/old/photos", "/old/photos", "Apple/1.jpg"),
+        ("s3://b/images/", "s3://b/images", "Apple/1.jpg"),
+        # what follows was run in another working directory than this one, or by somebody else
+        ("data/photos", "/old/data/photos", "Apple/1.jpg"),
+        ("./data/photos/", "/a/longer/path/than/this/one/of/the/test/data/photos", "Apple/1.jpg"),
+        ("~/photos", "/home/ann/photos", "Apple/1.jpg"),
+        (".", "/old", "/old/Apple/1.jpg"),  # nothing says where the input ends
+    ],
+)
+def test_paths_lie_below_the_input_wherever_the_run_was(tmp_path: Path, given: str, root: str, below: str) -> None:
+    folder = write_result(tmp_path / "result", root, ["Apple"], np.ones((1, 2)), ["1.jpg"], arguments={"input": given})
+    result = Result.at(str(folder))
+    assert result.below_input(result.names()[0]) == [below]
+    table = make_neighbours_table(result, find_neighbours(result, np.ones(2), 1))
+    assert [str(cell) for cell in table.columns[3].cells] == [below]
+
+
+def test_a_relative_input_is_of_this_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, root in (("photos", tmp_path / "photos"), (".", tmp_path)):
+        folder = write_result(
+            tmp_path / f"of {given}", str(root), ["photos"], np.ones((1, 2)), ["1.jpg"], arguments={"input": given}
+        )
+        result = Result.at(str(folder))
+        assert result.below_input(result.names()[0]) == ["photos/1.jpg"]
 
 
 def test_the_command_compares_two_results_of_this_machine_without_an_account(
