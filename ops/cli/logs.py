@@ -150,7 +150,7 @@ class LogPrinter:
         excerpt = logs.read(log)
         before, text = self.texts.get(log.key, ""), excerpt.text
         self.texts[log.key] = text
-        if text == before and log.key in self.texts and before:
+        if before and text == before:
             return False
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""

@@ -145,7 +145,9 @@ def describe_total(costs: RunningCosts, account: Account, currency: Currency) ->
     """What everything costs together, and what ends that."""
     hour = sum((item.usd_hour for item in costs.items if item.usd_hour), Decimal(0))
     month = sum((item.usd_month for item in costs.items if item.usd_month), Decimal(0))
-    unsure = "; not everything could be listed" if costs.unseen else ""
+    unpriced = sum(item.usd_hour is None for item in costs.hourly)
+    unsure = f"; the price of {format_count(unpriced, 'thing', 'is')} not known" if unpriced else ""
+    unsure += "; not everything could be listed" if costs.unseen else ""
     target = account.target
     stored = f"{currency.of(month)} a month for what is stored ({target.command('purge')} removes it)"
     if not costs.hourly:
