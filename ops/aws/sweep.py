@@ -15,16 +15,12 @@ from botocore.exceptions import ClientError
 
 from ops.aws.describe import list_pages
 from ops.aws.poll import poll
-from ops.core.errors import OperatorError
+from ops.core.errors import UnfinishedError
 
 ENDPOINT_NAME = "emr-service-vpce"
 GROUPS_OF_STUDIO = ("security-group-for-inbound-nfs-d-*", "security-group-for-outbound-nfs-d-*")
 GROUP_NAMES = ("ElasticMapReduce-*", *GROUPS_OF_STUDIO)
 WAIT_SECONDS = 600.0
-
-
-class SweepError(OperatorError):
-    """What EMR left behind could not be removed; the message says what and how to go on."""
 
 
 def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
@@ -53,7 +49,7 @@ def sweep_network(
 
     Raises
     ------
-    SweepError : an endpoint is still there at the end of the wait
+    UnfinishedError : an endpoint is still there at the end of the wait
     """
     if not vpc_ids:
         return []
@@ -65,7 +61,7 @@ def sweep_network(
             return None if _endpoints(ec2, vpc_ids, deleting=True) else True
 
         if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
-            raise SweepError(
+            raise UnfinishedError(
                 f"EMR's endpoint {', '.join(endpoints)} is still being deleted after {wait_seconds:.0f} s, and the "
                 "VPC cannot go before it. Fix: run make destroy again in a few minutes."
             )
@@ -114,7 +110,7 @@ def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -
         return True
 
     if poll(delete, pause=pause, limit=limit) is None:
-        raise SweepError(
+        raise UnfinishedError(
             f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it. Fix: look in "
             "the EC2 console which network interface has it, remove what it belongs to (a file system of SageMaker "
             "Studio that was kept), then run make destroy again."

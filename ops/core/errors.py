@@ -87,6 +87,10 @@ class NotAppliedError(OperatorError):
     exit_code = ExitCode.NOT_APPLIED
 
 
+class UnfinishedError(OperatorError):
+    """Something that had begun, and may bill, could not be ended or removed."""
+
+
 class TerraformError(OperatorError):
     """Something that the user can put right; the message says the cause and the cure."""
 

@@ -21,7 +21,7 @@ from ops.aws.state_bucket import MissingStateError, make_state_bucket, require_s
 from ops.aws.studio import find_domain
 from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
-from ops.core.errors import ExitCode, OperatorError, WrongUseError
+from ops.core.errors import ExitCode, OperatorError, UnfinishedError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
 from ops.core.text import format_count
@@ -409,13 +409,23 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 
 
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
-    """Fetch the files of a result that a person looks at; false when there is none."""
+    """Fetch the files of a finished result that a person looks at; false when there is none.
+
+    Its `RUN` goes first and comes last, so that no folder with one holds files of two results.
+    """
     listed = list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{prefix}/")
     items = {folder / name: item for item in listed if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED}
-    if not items:
+    size = sum(int(item["Size"]) for item in items.values())
+    if (run := items.pop(folder / RUN, None)) is None:
         return False
-    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), in_bytes=True) as advance:
+    for path in {folder / name for name in FETCHED} - items.keys():
+        path.unlink(missing_ok=True)
+    with counting(console, "fetching", size, in_bytes=True) as advance:
         transfer.fetch(s3, bucket, items, advance)
+        record = s3.get_object(Bucket=bucket, Key=run["Key"])["Body"].read()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN).write_bytes(record)
+        advance(len(record))
     return True
 
 
@@ -444,13 +454,24 @@ def purge(account: Account, person: Person, console: Console, *, confirmation: s
 
 
 def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
-    """Every object and every older version of it."""
+    """Delete every object and every older version of it.
+
+    Raises
+    ------
+    UnfinishedError : S3 refuses to delete one
+    """
     deleted = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         objects = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
         if objects:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            if errors := answer.get("Errors"):
+                refused = format_count(len(errors), "object version", "was")
+                raise UnfinishedError(
+                    f"{refused} not deleted from {bucket}, first {errors[0]['Key']} ({errors[0]['Code']}). Fix: look "
+                    "at the bucket's policy and locks, then run the command again."
+                )
             deleted += len(objects)
             if deleted % 100_000 < len(objects):
                 say(f"emptying {bucket}: {format_count(deleted, 'object version')}")

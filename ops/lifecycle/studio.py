@@ -14,7 +14,7 @@ from ops.aws.describe import list_pages
 from ops.aws.poll import pace, poll
 from ops.aws.studio import describe_app, list_apps
 from ops.core.console import Console, working
-from ops.core.errors import ExitCode, NotAppliedError, OperatorError
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError, UnfinishedError
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, make_bundle, make_notebook
 
 PREFIX = "notebook"
@@ -102,7 +102,7 @@ def stop_apps(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
 
     Raises
     ------
-    OperatorError : something still runs at the end of the wait
+    UnfinishedError : something still runs at the end of the wait
     """
     apps = list_apps(sagemaker, domain_id)
     for app in apps:
@@ -114,7 +114,7 @@ def stop_apps(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
         return [describe_app(app) for app in list_apps(sagemaker, domain_id)]
 
     if running := wait_until_gone(list_running, "stopped {}", **waiting):
-        raise OperatorError(f"still running in Studio: {', '.join(running)}. Fix: make studio-stop again.")
+        raise UnfinishedError(f"still running in Studio: {', '.join(running)}. Fix: make studio-stop again.")
     return [describe_app(app) for app in apps]
 
 
@@ -153,7 +153,7 @@ def close_domain(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
 
     Raises
     ------
-    OperatorError : something is still there at the end of the wait
+    UnfinishedError : something is still there at the end of the wait
     """
     stop_apps(sagemaker, domain_id, **waiting)
 
@@ -169,7 +169,7 @@ def close_domain(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
         return [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
 
     if names := wait_until_gone(list_left, "deleted the spaces {}", **waiting):
-        raise OperatorError(f"spaces are still there: {', '.join(names)}. Fix: make destroy again.")
+        raise UnfinishedError(f"spaces are still there: {', '.join(names)}. Fix: make destroy again.")
     return [str(space["SpaceName"]) for space in listed]
 
 

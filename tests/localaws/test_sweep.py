@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.aws.sweep import SweepError, find_vpcs, has_studio, sweep_network
+from ops.aws.sweep import find_vpcs, has_studio, sweep_network
+from ops.core.errors import UnfinishedError
 from tests.localaws.support import Aws, make_world
 
 pytestmark = pytest.mark.aws
@@ -71,7 +72,7 @@ def test_what_a_studio_domain_leaves_is_swept_once_its_home_folders_are_gone(aws
     studio.delete_domain(DomainId=domain)  # AWS's default: the file system is kept
     efs = aws.client("efs")
     target = efs.describe_mount_targets(FileSystemId=home)["MountTargets"][0]["MountTargetId"]
-    with pytest.raises(SweepError, match=r"security-group-for-inbound-nfs-d-\d+ is still in use.*file system"):
+    with pytest.raises(UnfinishedError, match=r"security-group-for-inbound-nfs-d-\d+ is still in use.*file system"):
         sweep_network(ec2, [world.vpc], wait_seconds=0, pause=0)
     efs.delete_mount_target(MountTargetId=target)
     swept = sweep_network(ec2, [world.vpc], pause=0.05)
@@ -109,5 +110,5 @@ class Stubborn:
 
 
 def test_an_endpoint_that_does_not_go_is_told_with_the_cure() -> None:
-    with pytest.raises(SweepError, match=r"vpce-1 is still being deleted after 0 s.*run make destroy again"):
+    with pytest.raises(UnfinishedError, match=r"vpce-1 is still being deleted after 0 s.*run make destroy again"):
         sweep_network(Stubborn(), ["vpc-1"], wait_seconds=0, pause=0)

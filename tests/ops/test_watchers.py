@@ -21,15 +21,17 @@ from fruits.errors import StorageError
 from fruits.store import Store
 
 from ops.aws.account import Account
+from ops.aws.poll import LostError
 from ops.cli import browser, shell, ui
 from ops.cli import environment as commands
 from ops.cli import logs as read_logs
 from ops.core import console as console_room
 from ops.core.console import Console, counting, working
-from ops.core.errors import OperatorError
+from ops.core.errors import NotAppliedError, OperatorError, UnfinishedError, WrongUseError
 from ops.core.target import Target
 from ops.cost import upkeep
 from ops.job import watch
+from ops.job.wheelhouse import WheelhouseError
 from ops.logs.reader import FolderLogs
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -124,6 +126,30 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
 )
 def test_a_command_that_broke_off_says_what_may_bill(command: str, local: bool, sentence: str) -> None:
     assert commands.describe_leftovers(command, local) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "may_bill"),
+    [
+        (UnfinishedError("spaces are still there"), True),
+        (LostError("AWS cannot be reached", 14_400), True),
+        (WheelhouseError("the wheels could not be downloaded"), True),
+        (OSError(28, "No space left on device"), True),
+        (WrongUseError("nothing was created."), False),
+        (NotAppliedError("there is no cluster"), False),
+    ],
+)
+def test_whatever_broke_off_what_may_bill_is_said(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, may_bill: bool
+) -> None:
+    def destroy(*_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("ENV", "dev")
+    with pytest.raises(type(error)):
+        commands.changes_environment(destroy)({"ENV": "dev"})
+    notes = getattr(error, "__notes__", [])
+    assert notes == ([commands.describe_leftovers("destroy", local=False)] if may_bill else [])
 
 
 def steps(*ends: datetime | None) -> list[Mapping[str, Any]]:
