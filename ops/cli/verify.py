@@ -210,8 +210,8 @@ def retry_action(action: Callable[[], None], console: Console) -> str | None:
         except KeyboardInterrupt:
             reason = "interrupted"
             console.print("still removing what was made: it would bill otherwise", style="bold")
-        except EXPECTED as error:
-            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - of whatever kind: what is not removed bills, and is to be said
+            reason = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
             if attempt + 1 < TRIES:
                 console.print(f"not removed yet, trying again: {reason[:300]}")
     return reason

@@ -521,6 +521,21 @@ def test_what_cannot_be_removed_is_told_with_its_reason() -> None:
     assert command.retry_action(remove, Console(quiet=True)) == "the bucket is somebody's"
 
 
+@pytest.mark.parametrize(
+    ("error", "said"), [(OSError(28, "No space left on device"), "No space left"), (KeyError("Status"), "'Status'")]
+)
+def test_no_failure_whatever_ends_the_removing(error: Exception, said: str) -> None:
+    happens: list[Exception | None] = [error, None]
+
+    def remove() -> None:
+        if trouble := happens.pop(0):
+            raise trouble
+
+    console = Console(record=True, width=120)
+    assert command.retry_action(remove, console) is None
+    assert said in console.export_text()
+
+
 def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:
     from botocore.exceptions import ClientError
 
