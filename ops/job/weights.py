@@ -8,6 +8,7 @@ trusts only what stands there.
 import hashlib
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from fruits import backbones
@@ -45,10 +46,12 @@ def download_file(url: str, target: Path, console: Console) -> None:
                 while chunk := answer.read(1 << 18):
                     sink.write(chunk)
                     advance(len(chunk))
+                if sink.tell() < start + length:  # `read` gives what there is, and no error
+                    raise OSError(f"it broke off after {sink.tell():,} of {start + length:,} bytes")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
             raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ModelError(
             f"{url} cannot be fetched: {error}. Fix: check the network and run again, it continues; or fetch the file "
             f"elsewhere, put it at {target}, and run again to have it checked."

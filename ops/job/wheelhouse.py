@@ -26,7 +26,7 @@ from urllib.parse import unquote, urlsplit
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ops.core.console import Console, counting, working
 from ops.core.errors import ExitCode, OperatorError
@@ -89,12 +89,15 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
 
 
 def read_pin(wheel: str) -> str:
-    """The pin that a wheel's file name answers.
+    """The pin that a wheel's file name answers; empty where the name is no wheel's.
 
-    >>> read_pin("absl_py-2.5.1-py3-none-any.whl")
-    'absl-py==2.5.1'
+    >>> read_pin("absl_py-2.5.1-py3-none-any.whl"), read_pin("notes.whl")
+    ('absl-py==2.5.1', '')
     """
-    name, version, _, _ = parse_wheel_filename(wheel)
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel)
+    except InvalidWheelFilename:
+        return ""
     return f"{name}=={version}"
 
 
