@@ -188,7 +188,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
 
     Raises
     ------
-    NoPageError : no step has left an event log
+    NoPageError : no step has left an event log, or the server ends by itself
     """
     events = events_folder(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
@@ -204,7 +204,8 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
             page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
             console.print(f"Spark's pages of {cluster_id}: {entrance.address} (only for you; Ctrl-C stops it)")
             browser.open_page(page.as_uri(), environ, terminal=console.is_terminal)
-            process.wait()
+            code = process.wait()
+            raise NoPageError(f"Spark's history server has ended ({code}). Fix: make ui again.")
     except KeyboardInterrupt:
         console.print("\nstopped; make ui shows it again")
 

@@ -7,11 +7,13 @@ import io
 import itertools
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -397,6 +399,19 @@ def test_a_refused_page_names_the_right() -> None:
     stub.add_client_error("create_persistent_app_ui", "AccessDeniedException")
     with stub, pytest.raises(ui.NoPageError, match="it needs the right elasticmapreduce:CreatePersistentAppUI"):
         ui.wait_for_address(emr, ARN)
+
+
+def test_a_server_that_ends_by_itself_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def ended(events: Path) -> Iterator[tuple[Any, Any]]:
+        yield SimpleNamespace(address="http://127.0.0.1:1/?key=k"), SimpleNamespace(wait=lambda: 137)
+
+    (tmp_path / "events").write_text("")
+    monkeypatch.setattr(ui, "events_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(ui, "history_server", ended)
+    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
+    with pytest.raises(ui.NoPageError, match=r"^Spark's history server has ended \(137\)\. Fix: make ui again\.$"):
+        ui.serve_pages("j-1", {"OPEN": "0"}, Console(quiet=True))
 
 
 def test_no_page_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
