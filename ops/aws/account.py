@@ -222,7 +222,7 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     ------
     FruitsError : its request cannot be read
     """
-    if "--request" not in arguments:
+    if "--request" not in arguments[:-1]:
         return None
     uri = arguments[arguments.index("--request") + 1]
     return read_request(uri, account.store).output
