@@ -29,6 +29,19 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
     return ExitCode.REPLACES if causes else ExitCode.DONE
 
 
+def load_plan(path: Path) -> dict[str, Any]:
+    """A plan as Terraform's JSON.
+
+    Raises
+    ------
+    ValueError : it is other JSON, such as a state's, or none
+    """
+    plan: Any = json.loads(path.read_text())
+    if not isinstance(plan, dict) or "planned_values" not in plan:
+        raise ValueError("it holds no planned_values")
+    return plan
+
+
 def read_subject(
     files: Sequence[str], environ: Mapping[str, str], ceiling: float | None, allowed: bool
 ) -> comment.Subject:
@@ -39,7 +52,7 @@ def read_subject(
         if stack not in ("storage", "cluster") or not name:
             raise WrongUseError(f"PLAN={file} names no stack. Fix: PLAN=storage=file,cluster=file, or one of the two.")
         try:
-            plans[stack] = json.loads(Path(name).read_text())
+            plans[stack] = load_plan(Path(name))
         except (OSError, ValueError) as error:
             raise WrongUseError(
                 f"PLAN={file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
