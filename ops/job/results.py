@@ -59,7 +59,8 @@ class Result:
         store = Store(uri)
         try:
             summary = json.loads(store.read(RUN))
-            is_record = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
+            kinds = {"model": str, "model_sha256": str, "k": int, "images_ok": int, "arguments": dict}
+            is_record = all(isinstance(summary.get(name), kind) for name, kind in kinds.items())
         except FileNotFoundError:
             raise InputError(
                 f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
@@ -79,13 +80,15 @@ class Result:
         InputError : neither the Parquet files nor the CSV file is there
         """
         rows = 0
-        for batch in self._readable():
-            rows += batch.num_rows
-            yield Block(
-                batch.column("path").to_pylist(),
-                batch.column("label").to_pylist(),
-                to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
-            )
+        for block in self._readable():
+            rows += len(block.paths)
+            if block.scores.shape[1] != self.summary["k"]:
+                raise InputError(
+                    f"{self.store.uri} holds {format_count(block.scores.shape[1], 'score')} per image, but its {RUN} "
+                    f"says k = {self.summary['k']}: files of two runs are mixed. Fix: make results, or run the job "
+                    "again."
+                )
+            yield block
         if rows != self.summary["images_ok"]:
             raise InputError(
                 f"{self.store.uri} holds scores of {format_count(rows, 'image')}, but its {RUN} says "
@@ -107,10 +110,12 @@ class Result:
         root, tail = f"{Store(given).uri}/", f"/{PurePosixPath(given.removeprefix('~/'))}/"
         return [path[len(root) :] if path.startswith(root) else path.partition(tail)[2] or path for path in paths]
 
-    def _readable(self) -> Iterator[pa.RecordBatch]:
+    def _readable(self) -> Iterator[Block]:
         try:
-            yield from self._batches()
-        except (OSError, pa.ArrowInvalid, KeyError, StorageError) as error:
+            for batch in self._batches():
+                scores = to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch)
+                yield Block(batch.column("path").to_pylist(), batch.column("label").to_pylist(), scores)
+        except (OSError, ValueError, KeyError, StorageError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"the scores at {self.store.uri} cannot be read ({reason}). Fix: make results, or run the job again."

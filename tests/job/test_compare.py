@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fruits.errors import InputError
 from sklearn.neighbors import NearestNeighbors
 
 from ops.cli import environment as commands
@@ -117,6 +118,32 @@ def test_what_is_no_result_is_refused(
     newer, _ = two(tmp_path)
     code = cli.run(COMMANDS["results"], {"OUTPUT": str(newer), "COMPARE": str(tmp_path / earlier)}, {})
     assert (code, words.format(tmp_path) in capsys.readouterr().err) == (10, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        ("path,label,pc1,pc2", "/photos/a/1.jpg,a,1,x", "the scores at .* cannot be read"),
+        ("path,label,pc1,pc2", "/photos/a/1.jpg,a", "the scores at .* cannot be read"),
+        ("name,class,pc1,pc2", "/photos/a/1.jpg,a,1,2", "the scores at .* cannot be read"),
+        ("path,label", "/photos/a/1.jpg,a", "the scores at .* cannot be read"),
+        ("path,label,pc1,pc2,pc3", "/photos/a/1.jpg,a,1,2,3", r"holds 3 scores per image, but its run.json says k = 2"),
+    ],
+)
+def test_scores_that_are_none_or_another_runs_are_a_sentence(
+    tmp_path: Path, header: str, row: str, reason: str
+) -> None:
+    folder = write_result(tmp_path / "r", "/photos", ["a"], np.ones((1, 2)), ["1.jpg"])
+    (folder / "pca/scores.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises(InputError, match=rf"{reason}.* Fix: make results, or run the job again\.$"):
+        Result.at(str(folder)).names()
+
+
+@pytest.mark.parametrize("changed", [{"arguments": []}, {"k": "two"}, {"images_ok": None}, {"model": 5}])
+def test_a_record_of_another_kind_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    folder = write_result(tmp_path / "r", "/photos", ["a"], np.ones((1, 2)), ["1.jpg"], **changed)
+    with pytest.raises(InputError, match=r"is not the record of a run\. Fix: OUTPUT="):
+        Result.at(str(folder))
 
 
 def test_results_that_share_nothing_are_compared_all_the_same(tmp_path: Path) -> None:
