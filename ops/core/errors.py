@@ -51,7 +51,7 @@ class ExitCode(IntEnum):
 class OperatorError(Exception):
     """An expected failure of an operator's command: the message says cause and cure, ``exit_code`` what to return."""
 
-    exit_code = ExitCode.FAILED
+    exit_code: int = ExitCode.FAILED
 
     def __init__(self, message: str, *, exit_code: int | None = None) -> None:
         super().__init__(message)
