@@ -8,8 +8,7 @@ from typing import Any
 
 from ops.core.errors import WrongUseError
 from ops.core.text import format_count
-from ops.cost.money import NOT_COUNTED, Currency, format_amount
-from ops.cost.period import HOUR
+from ops.cost.money import HOUR, NOT_COUNTED, Currency, format_amount
 from ops.cost.speed import Speed
 from ops.plan import cluster_rules, contents, pricing
 from ops.prices import table as prices

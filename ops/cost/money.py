@@ -13,6 +13,8 @@ from fruits.request import parse_decimal
 from ops.core.errors import WrongUseError
 from ops.prices.table import HERE
 
+HOUR = Decimal(3600)
+"""Seconds: prices are by the hour, and bills by the second."""
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (
     "not counted: taxes (VAT), S3 storage, data transfer out, GB through NAT, endpoints and between zones, Studio's "

@@ -15,12 +15,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from ops.cost.money import round_amount
+from ops.cost.money import HOUR, round_amount
 from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
-HOUR = Decimal(3600)
-"""Seconds."""
 ROLES = {"MASTER": "primary", "CORE": "core", "TASK": "task"}
 STATES = ("bootstrap", "work", "idle")
 COMPONENTS = ("ec2", "emr", "ebs")

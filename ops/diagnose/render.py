@@ -1,7 +1,6 @@
 """A verdict for a reader and for a program. Pure, but for the clock: late logs may still come."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from ops.core.paths import ROOT
@@ -9,6 +8,7 @@ from ops.core.text import format_count
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
 from ops.diagnose.verdict import Verdict
+from ops.logs.layout import shipping_seconds
 
 MOST_LINES = 24
 MOST_WIDTH = 300
@@ -110,7 +110,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
     unread = [f"{d.uri}: {d.problem}" for d in evidence.documents if d.problem]
     lines += [f"{'not read in full' if index == 0 else '':<15}{text}" for index, text in enumerate(unread[:3])]
     if evidence.missing:
-        can_come = evidence.shipping_seconds(datetime.now(UTC)) > 0
+        can_come = shipping_seconds(evidence.end) > 0
         lines.append(f"{'not there yet' if can_come else 'not there':<15}{evidence.missing}")
     lines.append(f"{'next':<15}{choose_command(evidence, verdict)}")
     return "\n".join(lines)
@@ -118,7 +118,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
 
 def choose_command(evidence: Evidence, verdict: Verdict) -> str:
     """What to type then: a command that can work in the state in which cluster and step are."""
-    if evidence.missing and not verdict.is_known and evidence.shipping_seconds(datetime.now(UTC)):
+    if evidence.missing and not verdict.is_known and shipping_seconds(evidence.end):
         target = f"STEP={evidence.step_id}" if evidence.step_id else f"CLUSTER={evidence.cluster_id}"
         return f"make diagnose {target}, when its logs have arrived"
     command = verdict.command

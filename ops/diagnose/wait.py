@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -113,7 +112,7 @@ def diagnose_early(full: Evidence, early: Evidence) -> Diagnosis:
 
 def make_diagnosis(evidence: Evidence) -> Diagnosis:
     """What the evidence says now; of a log that is missing, also whether it can still come."""
-    when = LATER if evidence.shipping_seconds(datetime.now(UTC)) else NEVER
+    when = LATER if layout.shipping_seconds(evidence.end) else NEVER
     missing = f"{evidence.missing}: {when}" if evidence.missing else ""
     return Diagnosis(replace(evidence, missing=missing), judge(evidence))
 
@@ -123,7 +122,7 @@ def wait_for_logs(
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, no log can come any more, or the patience ends."""
     pause = pace(POLL_SECONDS, emulated=account.target.emulated)
-    limit = min(patience, evidence.shipping_seconds(datetime.now(UTC)))
+    limit = min(patience, layout.shipping_seconds(evidence.end))
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
 

@@ -16,6 +16,7 @@ from fruits.backbones.weights import SUMS, parse_sums, sha256
 from fruits.errors import ModelError, UsageError
 
 from ops.core.console import Console, counting
+from ops.core.text import format_count
 
 PUBLISHED = {
     name: backbone.source
@@ -47,7 +48,7 @@ def download_file(url: str, target: Path, console: Console) -> None:
                     sink.write(chunk)
                     advance(len(chunk))
                 if sink.tell() < start + length:  # `read` gives what there is, and no error
-                    raise OSError(f"it broke off after {sink.tell():,} of {start + length:,} bytes")
+                    raise OSError(f"it broke off after {sink.tell():,} of {format_count(start + length, 'byte')}")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
             raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
