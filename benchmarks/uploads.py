@@ -48,7 +48,7 @@ def _time(arguments: list[str], record: Record) -> float:
     """
     environment = {
         **os.environ,
-        **server.environment(record, REGION),
+        **server.make_client_environment(record, REGION),
         "PYTHONPATH": os.pathsep.join((str(ROOT / "jobs"), str(ROOT))),
     }
     began = time.monotonic()

@@ -16,9 +16,9 @@ from typing import Any
 
 # Read by moto when it is imported.
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would answer every page that it is welcome
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # it would let every web page in
 os.environ.setdefault("MOTO_ACCOUNT_ID", "123456789012")
-# the image of EMR's nodes alone: each of moto's 1,300 costs a volume and a snapshot at every start
+# only the image of EMR's nodes: moto makes a volume and a snapshot for each of its own 1,300 at every start
 os.environ.setdefault("MOTO_AMIS_PATH", str(Path(__file__).with_name("images.json")))
 
 import moto.moto_api._internal.urls as moto_api_urls
@@ -33,7 +33,7 @@ from localaws import keys, services, state
 from localaws.emr import api as emr_api
 from localaws.emr.life import Supervisor
 from localaws.errors import LocalAwsError
-from localaws.faults import faulty_s3
+from localaws.faults import wrap_faults
 from localaws.guard import Wsgi, wrap_guard
 from localaws.keys import Keys
 from localaws.limits import wrap_limits
@@ -50,25 +50,25 @@ THREADS = 24
 MAX_BODY = 2**31
 
 
-def unhurried(application: Wsgi, seconds: float) -> Wsgi:
-    """Answer changing calls a little later.
+def wrap_delay(application: Wsgi, seconds: float) -> Wsgi:
+    """The application, which answers calls that change something a little later.
 
     Terraform's provider now and then fails with "decomposing response: … use of closed network connection" when a
-    server on loopback answers before the client has finished its own write; 10 ms were measured to cure it.
+    server on loopback answers before the client has finished its own write; 10 ms were measured to be enough.
     """
     if seconds <= 0:
         return application
 
-    def delayed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             time.sleep(seconds)
         return application(environ, start_response)
 
-    return delayed
+    return call
 
 
 class _Parser(waitress.parser.HTTPRequestParser):  # type: ignore[misc]
-    """waitress 3.0.2 waits for ever for the body of a request with ``Expect: 100-continue`` and no body (an empty
+    """waitress 3.0.2 waits forever for the body of a request with ``Expect: 100-continue`` and no body (an empty
     object that boto3 puts): it marks the request as incomplete again when it sends its 100."""
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -91,13 +91,13 @@ def _describe_status(supervisor: Supervisor, token: str) -> dict[str, Any]:
             "steps": len(c.steps),
             "yarn": supervisor.describe_yarn(c),
         }
-        for c in supervisor.clusters()
+        for c in supervisor.list_clusters()
     ]
     return {"token": token, "clusters": clusters}
 
 
-def _steer(method: Callable[[dict[str, Any]], Any]) -> Callable[..., tuple[int, dict[str, str], str]]:
-    """A page of moto's own that hands the request to a method and answers what it returns."""
+def _make_steering_page(method: Callable[[dict[str, Any]], Any]) -> Callable[..., tuple[int, dict[str, str], str]]:
+    """A page in the form of moto's own: it calls a method with the request's content, and answers its result."""
 
     def respond(request: Any, full_url: str, headers: Any) -> tuple[int, dict[str, str], str]:
         try:
@@ -109,7 +109,7 @@ def _steer(method: Callable[[dict[str, Any]], Any]) -> Callable[..., tuple[int, 
 
 
 def find_keys(access_key: str, known_keys: Iterable[Keys]) -> Keys | None:
-    """The account's keys of this name: those given, of its IAM users, of its role sessions; None without any."""
+    """The keys behind an access key: one of those given, an IAM user's, or a role session's; None without any."""
     for pair in known_keys:
         if pair.access_key == access_key:
             return pair
@@ -123,13 +123,41 @@ def find_keys(access_key: str, known_keys: Iterable[Keys]) -> Keys | None:
     return None
 
 
+def _correct_moto(supervisor: Supervisor, settings: Settings, token: str) -> None:
+    """Put our services and the pages that steer the emulator into moto."""
+    services.install()
+    emr_api.install(supervisor)
+    workflows.set_workflows(Workflows(ACCOUNT, settings, supervisor.make_client))
+    pages: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "status": lambda _: _describe_status(supervisor, token),
+        "clock": lambda content: supervisor.set_clock(float(content["rate"])),
+        "fault": lambda content: supervisor.set_fault(str(content["fault"])),
+    }
+    for name, method in pages.items():
+        moto_api_urls.url_paths[f"{{0}}/moto-api/localaws/{name}"] = _make_steering_page(method)
+
+
+def _build_application(settings: Settings, port: int, operator: Keys, service: Keys) -> Wsgi:
+    """moto's application, behind the guard, the limits, the recording and the faults."""
+    moto_application = DomainDispatcherApplication(create_backend_app)
+    application = wrap_faults(wrap_delay(moto_application, settings.api_delay_seconds), settings)
+    if settings.record:
+        from localaws.recording import wrap_recording  # it reads AWS's reference, which only the tests install
+
+        application = wrap_recording(application, Path(settings.record), ACCOUNT)
+    known_keys = (operator, service)
+    return wrap_guard(
+        wrap_limits(application), port, lambda name: find_keys(name, known_keys), owner=operator.access_key
+    )
+
+
 def serve(settings: Settings, token: str) -> None:
-    """Serve on a free loopback port until SIGTERM, SIGINT or the loss of the state file, which tells where.
+    """Serve on a free loopback port until SIGTERM, SIGINT or the loss of the state file, which says where.
 
     Parameters
     ----------
     settings : how to behave
-    token : what the state file and the status answer carry, so that a stranger on the port is not taken for us
+    token : written into the state file and the status answer, so that no other server on the port is taken for this one
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -145,26 +173,9 @@ def serve(settings: Settings, token: str) -> None:
     operator, service = Keys.new(keys.OPERATOR), Keys.new(keys.SERVICE)
     reaper = Reaper(settings.clusters)
     supervisor = Supervisor(settings, endpoint, service)
-    services.install()
-    emr_api.install(supervisor)
-    pages: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "status": lambda _: _describe_status(supervisor, token),
-        "clock": lambda content: supervisor.set_clock(float(content["rate"])),
-        "fault": lambda content: supervisor.set_fault(str(content["fault"])),
-    }
-    for name, method in pages.items():
-        moto_api_urls.url_paths[f"{{0}}/moto-api/localaws/{name}"] = _steer(method)
-    moto_application = DomainDispatcherApplication(create_backend_app)
-    application = faulty_s3(unhurried(moto_application, settings.api_delay_seconds), settings)
-    if settings.record:
-        from localaws.recording import wrap_recording  # it reads AWS's reference, which only the tests install
-
-        application = wrap_recording(application, Path(settings.record), ACCOUNT)
-    application = wrap_guard(
-        wrap_limits(application), port, lambda name: find_keys(name, (operator, service)), owner=operator.access_key
-    )
+    _correct_moto(supervisor, settings, token)
     server = waitress.server.create_server(
-        application,
+        _build_application(settings, port, operator, service),
         sockets=[listener],
         threads=THREADS,
         max_request_body_size=MAX_BODY,
@@ -172,15 +183,14 @@ def serve(settings: Settings, token: str) -> None:
         clear_untrusted_proxy_headers=True,
     )
     server.channel_class = _Channel
-    workflows.run_by(Workflows(ACCOUNT, settings, lambda name, region: supervisor.client(name, region)))
     clock = Clock(ACCOUNT, settings, lambda region, clusters: emr_api.terminate(ACCOUNT, region, clusters))
     clock.start()
     threading.Thread(target=server.run, name="waitress", daemon=True).start()
     record = Record(os.getpid(), endpoint, token, time.time(), operator, yarn=settings.yarn)
-    state.write(settings.home, record)
+    state.write_record(settings.home, record)
     LOG.info("listening on %s", endpoint)
     while not stopped.wait(1.0):
-        if state.read(settings.home) != record:  # the folder was removed: nobody could find this process any more
+        if state.read_record(settings.home) != record:  # the folder was removed: nothing could find this process
             LOG.warning("the state file is gone")
             break
     LOG.info("stopping")

@@ -1,6 +1,6 @@
-"""Which API operation a request on the wire is: service, operation and parameters, by moto's router and parsers.
+"""Parse requests: the service, operation and parameters of a call, by moto's router and parsers.
 
-What is not known is said, never guessed.
+A request that no model explains is an error; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from werkzeug.exceptions import NotFound
 
 # Larger bodies are uploads, whose content decides nothing.
 READ_BYTES = 4 * 2**20
-# Signing names that are not the name of botocore's model.
+# Signing names that differ from the name of botocore's model.
 _MODELS = {
     "elasticfilesystem": "efs",
     "elasticmapreduce": "emr",
@@ -35,7 +35,7 @@ class UnknownCallError(Exception):
 
 
 @dataclass(frozen=True)
-class Signed:
+class CredentialScope:
     """Who signed a request, and for what: the scope of a version 4 signature.
 
     Attributes
@@ -59,19 +59,19 @@ class Call:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_credential(authorization: str) -> Signed | None:
-    """What an Authorization header says; None for anonymous and presigned requests.
+def parse_credential(authorization: str) -> CredentialScope | None:
+    """The scope in an Authorization header; None for anonymous and presigned requests.
 
     >>> parse_credential("AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-3/s3/aws4_request, SignedHeaders=host")
-    Signed(key='AKIA', region='eu-west-3', service='s3')
+    CredentialScope(key='AKIA', region='eu-west-3', service='s3')
     >>> parse_credential("") is None
     True
     """
     match = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", authorization)
-    return Signed(match[1], match[2], match[3]) if match else None
+    return CredentialScope(match[1], match[2], match[3]) if match else None
 
 
-def read(environ: dict[str, Any]) -> Call:
+def parse_call(environ: dict[str, Any]) -> Call:
     """The operation that a signed request asks for; the request can be read again afterwards.
 
     Raises
@@ -89,7 +89,7 @@ def read(environ: dict[str, Any]) -> Call:
     except UnknownServiceError as error:
         raise UnknownCallError(f"{line}: no model of the service {scope.service}") from error
     except (NotFound, NotImplementedError) as error:
-        raise UnknownCallError(f"{line} of {service}: no operation is called so") from error
+        raise UnknownCallError(f"{line} of {service}: no operation fits") from error
     protocol = determine_request_protocol(operation.service_model, request.content_type)
     try:
         parameters = PROTOCOL_PARSERS[protocol](operation).parse(
@@ -108,7 +108,7 @@ def read(environ: dict[str, Any]) -> Call:
 
 
 def _make_request(environ: dict[str, Any]) -> Request:
-    """A request of its own, so that the application still finds the body unread; without that of an upload."""
+    """A copy of a request, so that the application can still read the body; without the body of an upload."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body = environ["wsgi.input"].read(length) if 0 < length <= READ_BYTES else b""
     if body:

@@ -1,6 +1,7 @@
-"""botocore's descriptions of AWS's services, each parsed once a process.
+"""botocore's descriptions of AWS's services, each parsed once per process.
 
-Every session would parse them again, and moto for the regions of each partition: a fifth of the server's start.
+Otherwise every session parses them again, and moto does for the regions of each partition: a fifth of the server's
+start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def keep_descriptions() -> None:
 
 
 def _copy_paths(description: Any) -> Any:
-    """The description with each operation's path of its own: a client of S3 takes the bucket out of it."""
+    """The description with a copy of each operation's path, because a client of S3 takes the bucket out of it."""
     if not isinstance(description, dict) or "operations" not in description:
         return description
     operations = {

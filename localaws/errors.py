@@ -26,8 +26,8 @@ class NotAnsweringError(LocalAwsError):
     def __init__(self, pids: list[int]) -> None:
         numbers = ", ".join(map(str, pids))
         super().__init__(
-            f"the embedded AWS (process {numbers}) does not answer. If it was only paused, let it go on (kill -CONT "
-            f"{numbers}). Fix: make local-down ends it, and what it holds is gone."
+            f"the embedded AWS (process {numbers}) does not answer. If it was only paused, resume it with kill -CONT "
+            f"{numbers}. Fix: make local-down ends it and deletes everything in its account."
         )
 
 
@@ -39,24 +39,23 @@ class DidNotStartError(LocalAwsError):
 
 
 class DidNotStopError(LocalAwsError):
-    """The server process is still there after it was asked and then forced to end."""
+    """The server process did not end, although it was asked to and then killed."""
 
     def __init__(self, pid: int) -> None:
-        super().__init__(f"the embedded AWS (process {pid}) did not stop: end it with kill -9 {pid}")
-        self.pid = pid
+        super().__init__(f"the embedded AWS (process {pid}) did not stop. Fix: kill -9 {pid}")
 
 
 class WithoutYarnError(LocalAwsError):
-    """The server that lives runs steps without YARN, and they are wanted on it."""
+    """The running server does not use YARN, and YARN was asked for."""
 
     exit_code = 2
 
     def __init__(self) -> None:
         super().__init__(
-            "the embedded AWS that runs was started without YARN=1. Fix: make local-down ends it, with all that is in "
-            "its account; then give YARN=1 again."
+            "the running embedded AWS was started without YARN=1. Fix: make local-down (it deletes everything in its "
+            "account), then give YARN=1 again."
         )
 
 
 class MotoMovedError(LocalAwsError):
-    """moto is not the version, or not of the shape, that the corrections were written for."""
+    """moto differs from the version that the corrections were written for."""

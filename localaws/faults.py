@@ -3,8 +3,8 @@
 ``bootstrap``      every bootstrap action fails
 ``executor-lost``  one executor process of each Spark step is killed; Spark starts another
 ``spot``           the same, and an instance of a Spot fleet is taken away for it
-``no-capacity``    no Spot instance comes, so fleets wait as long as they say; no executor joins a Spark step unless
-                   machines on demand came instead, and 20 s are waited for one, not 15 minutes
+``no-capacity``    no Spot instance comes, so fleets wait for their timeouts; no executor joins a Spark step unless
+                   machines on demand came instead, and the job waits 20 s for one, not 15 minutes
 ``step-oom``       the driver of each Spark step is killed, as the kernel or YARN does when memory runs out
 ``s3-slow``        every read from S3 takes 0.2 s longer
 ``s3-503``         every seventh call about an object is answered with 503 SlowDown
@@ -39,20 +39,20 @@ from localaws.settings import Settings
 LOG = logging.getLogger(__name__)
 ON_YARN = ("driver-memory", "executor-heap", "worker-memory", "worker-killed", "master-lost", "disk-full")
 KINDS = ("bootstrap", "executor-lost", "spot", "no-capacity", "step-oom", "s3-slow", "s3-503", *ON_YARN)
-_IMPATIENT = {"spark.fruits.executors.wait": "20"}
-NO_WORKER_IS_SO_LARGE = {"spark.executor.cores": "1000", **_IMPATIENT}
-"""Why no worker of ``local-cluster`` takes an executor."""
+_SHORT_WAIT = {"spark.fruits.executors.wait": "20"}
+UNPLACEABLE_EXECUTORS = {"spark.executor.cores": "1000", **_SHORT_WAIT}
+"""An executor that no worker of ``local-cluster`` can take."""
 GROWING = str(Path(__file__).with_name("yarn") / "growing")
-"""On a Python's path, it makes the Python grow."""
-SUBMITTED: dict[str, dict[str, str]] = {
-    "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_IMPATIENT},
+"""A folder that, on PYTHONPATH, makes every Python take more and more memory."""
+SUBMIT_CONF: dict[str, dict[str, str]] = {
+    "no-capacity": {"spark.dynamicAllocation.enabled": "false", "spark.executor.instances": "0", **_SHORT_WAIT},
     "driver-memory": {"spark.yarn.appMasterEnv.PYTHONPATH": GROWING},
-    # the last of a JVM's options wins, and Spark lets no -Xmx through
+    # the last of a JVM's options wins, and Spark refuses -Xmx
     "executor-heap": {"spark.executor.extraJavaOptions": "-XX:MaxHeapSize=24m"},
     "worker-memory": {"spark.executorEnv.PYTHONPATH": GROWING},
 }
-"""What a step is submitted with on YARN: a Python or a heap that needs more than it may have, or no executor at all.
-Containers that are too small from the start are no accident: the job refuses them before it reads an image."""
+"""What a step on YARN is submitted with, by fault: a Python or a heap that needs more than it may have, or no executor.
+Containers that are too small from the start are no fault: the job refuses them before it reads an image."""
 FULL_DISKS = {
     "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "true",
     "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": "0.01",
@@ -60,11 +60,11 @@ FULL_DISKS = {
 }
 NONE = ("", "none")
 SLOW_SECONDS = 0.2
-ONE_IN = 7
+SLOW_DOWN_EVERY = 7
 _EXECUTOR = "CoarseGrainedExecutorBackend"
 _DAEMON = "pyspark.daemon"
-STRIKES = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
-"""What is done to a step's processes or instances while it runs."""
+STEP_FAULTS = ("executor-lost", "spot", "step-oom", "worker-killed", "master-lost")
+"""Faults that strike a step's processes or instances while it runs."""
 
 
 class NeedsYarnError(LocalAwsError):
@@ -73,8 +73,7 @@ class NeedsYarnError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} happens on a real YARN only. Fix: give YARN=1 too, from make apply or demo on.")
-        self.kind = kind
+        super().__init__(f"FAULT={kind} needs a real YARN. Fix: give YARN=1 to make apply or make demo as well.")
 
 
 class UnknownFaultError(LocalAwsError):
@@ -83,14 +82,13 @@ class UnknownFaultError(LocalAwsError):
     exit_code = 2
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none")
-        self.kind = kind
+        super().__init__(f"FAULT={kind} is not known. Fix: choose one of {', '.join(KINDS)}, or none.")
 
 
-def known(kind: str) -> str:
+def parse_fault(kind: str) -> str:
     """The fault, or an empty string for none; raises UnknownFaultError.
 
-    >>> known("none"), known("s3-slow")
+    >>> parse_fault("none"), parse_fault("s3-slow")
     ('', 's3-slow')
     """
     if kind in NONE:
@@ -116,7 +114,7 @@ def is_object_call(environ: dict[str, Any]) -> bool:
     return signed_for_s3 and "/" in environ.get("PATH_INFO", "").strip("/")
 
 
-def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
+def wrap_faults(application: Wsgi, settings: Settings) -> Wsgi:
     """The application with the S3 faults that the settings ask for at the time of each call."""
     calls = itertools.count(1)
 
@@ -124,7 +122,7 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
         if settings.fault in ("s3-slow", "s3-503") and is_object_call(environ):
             if settings.fault == "s3-slow" and environ["REQUEST_METHOD"] == "GET":
                 time.sleep(SLOW_SECONDS)
-            elif settings.fault == "s3-503" and next(calls) % ONE_IN == 0:
+            elif settings.fault == "s3-503" and next(calls) % SLOW_DOWN_EVERY == 0:
                 sentence, method = "Please reduce your request rate.", environ["REQUEST_METHOD"]
                 return refuse("503 Slow Down", "SlowDown", sentence, "rest-xml", start_response, method=method)
         return application(environ, start_response)
@@ -133,15 +131,15 @@ def faulty_s3(application: Wsgi, settings: Settings) -> Wsgi:
 
 
 @dataclass(frozen=True)
-class Victims:
-    """Where a step's processes are found, and what else an accident takes.
+class StepProcesses:
+    """The processes of a step, and the instances that a fault can take away with them.
 
     Attributes
     ----------
-    processes : all of the step's
-    driver : the driver's JVM, None while there is none
+    processes : lists all of them
+    driver : finds the driver's JVM; None while there is none
     take_spot : takes a Spot instance away
-    take_master : takes the instance on which the driver runs away; None where it runs on no instance of its own
+    take_master : takes away the instance on which the driver runs; None where it has no instance of its own
     """
 
     processes: Callable[[], Iterable[psutil.Process]]
@@ -151,43 +149,43 @@ class Victims:
 
     def find(self, word: str) -> list[psutil.Process]:
         """The processes with a word in their command line, the oldest first."""
-        return sorted((p for p in self.processes() if word in " ".join(command_of(p))), key=lambda p: p.pid)
+        return sorted((p for p in self.processes() if word in " ".join(read_command(p))), key=lambda p: p.pid)
 
-    def executors(self) -> list[psutil.Process]:
+    def find_executors(self) -> list[psutil.Process]:
         """The executors' JVMs."""
-        return [p for p in self.find(_EXECUTOR) if "java" in command_of(p)[0].rpartition("/")[2]]
+        return [p for p in self.find(_EXECUTOR) if "java" in read_command(p)[0].rpartition("/")[2]]
 
-    def busy_executors(self) -> list[psutil.Process]:
+    def find_busy_executors(self) -> list[psutil.Process]:
         """The executors' JVMs that have been given work: below them runs a daemon of PySpark's."""
 
         def is_daemon(process: psutil.Process) -> bool:
-            return _DAEMON in command_of(process)
+            return _DAEMON in read_command(process)
 
-        return [p for p in self.executors() if any(map(is_daemon, children_of(p.pid)))]
+        return [p for p in self.find_executors() if any(map(is_daemon, list_children(p.pid)))]
 
-    def workers(self) -> list[psutil.Process]:
+    def find_python_workers(self) -> list[psutil.Process]:
         """The Python workers: what a daemon of PySpark's has forked."""
         daemons = {p.pid for p in self.find(_DAEMON)}
-        return [p for p in self.find(_DAEMON) if parent_of(p) in daemons]
+        return [p for p in self.find(_DAEMON) if find_parent(p) in daemons]
 
 
-def children_of(pid: int) -> list[psutil.Process]:
-    """The processes below one; none when it has ended."""
+def list_children(pid: int) -> list[psutil.Process]:
+    """All descendants of a process; none when it has ended."""
     try:
         return list(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return []
 
 
-def command_of(process: psutil.Process) -> list[str]:
-    """A process's command line; empty words when it has ended."""
+def read_command(process: psutil.Process) -> list[str]:
+    """A process's command line; one empty word when it has ended."""
     try:
         return [str(word) for word in process.cmdline()] or [""]
     except psutil.Error:
         return [""]
 
 
-def parent_of(process: psutil.Process) -> int:
+def find_parent(process: psutil.Process) -> int:
     """The id of a process's parent; 0 when it has ended."""
     try:
         return int(process.ppid())
@@ -195,52 +193,52 @@ def parent_of(process: psutil.Process) -> int:
         return 0
 
 
-class Saboteur:
-    """Waits until a Spark step's executors work and does to the step what the fault says.
+class FaultInjector:
+    """Waits until a Spark step's executors are at work, then injects a fault.
 
     Parameters
     ----------
-    kind : one of `STRIKES`
-    victims : whom it may strike
+    kind : one of `STEP_FAULTS`
+    processes : the step's
     """
 
-    def __init__(self, kind: str, victims: Victims) -> None:
-        self.kind, self._victims = kind, victims
-        self._over = threading.Event()
+    def __init__(self, kind: str, processes: StepProcesses) -> None:
+        self.kind, self._processes = kind, processes
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"fault-{kind}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """The step has ended."""
-        self._over.set()
+        """Stop waiting: the step has ended."""
+        self._ended.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(0.2):
-            busy = self._victims.busy_executors()
-            if busy and self._strike(busy[0]):
+        while not self._ended.wait(0.2):
+            busy = self._processes.find_busy_executors()
+            if busy and self._inflict(busy[0]):
                 return
 
-    def _strike(self, executor: psutil.Process) -> bool:
-        """Strike; whether that was all."""
-        victims = self._victims
+    def _inflict(self, executor: psutil.Process) -> bool:
+        """Do what the fault says; returns whether that was all."""
+        processes = self._processes
         match self.kind:
             case "worker-killed":
-                for worker in victims.workers():
+                for worker in processes.find_python_workers():
                     self._kill("the Python worker", worker)
-                return False  # Spark starts others, and they shall end too
+                return False  # Spark starts others, which must end too
             case "step-oom":
-                self._kill("the driver", victims.driver())
+                self._kill("the driver", processes.driver())
             case "master-lost":
                 LOG.info("fault master-lost: the driver's instance is taken away")
-                (victims.take_master or victims.take_spot)()
-            case "spot" if victims.take_master:
+                (processes.take_master or processes.take_spot)()
+            case "spot" if processes.take_master:
                 LOG.info("fault spot: the executor's Spot instance is taken away")
-                victims.take_spot()
+                processes.take_spot()
             case _:
                 self._kill("the executor", executor)
                 if self.kind == "spot":
-                    victims.take_spot()
+                    processes.take_spot()
         return True
 
     def _kill(self, label: str, process: psutil.Process | None) -> None:

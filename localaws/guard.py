@@ -1,4 +1,4 @@
-"""Who is let in: only programs that sign with keys of this start. What is let in executes commands on this machine.
+"""Who may call: only programs that sign with keys of this start, because a call can run commands on this machine.
 
 Three questions, in this order, before anything else of the server sees a request:
 
@@ -36,17 +36,17 @@ from localaws.keys import Keys
 LOG = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost")
 FIX = 'Fix: eval "$(make -s env)" gives a shell the keys of this start.'
-# The clocks of signer and server may differ by so much, as on AWS; here it bounds how long a request can be replayed.
+# The clocks of signer and server may differ by this much, as on AWS; it also limits how long a request can be replayed.
 CLOCK_SKEW = timedelta(minutes=15)
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-KeysOf = Callable[[str], Keys | None]
+FindKeys = Callable[[str], Keys | None]
 """The keys behind an access key, or None where the account has none of that name."""
 
 
 class RefusedError(Exception):
-    """A request that is not let in.
+    """A request that is refused.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def require_local_program(headers: Mapping[str, str], port: int) -> None:
     localaws.guard.RefusedError: this server is 127.0.0.1:80, not evil.example:80
     >>> require_local_program({"host": "localhost:80", "origin": "null"}, 80)
     Traceback (most recent call last):
-    localaws.guard.RefusedError: a web page sent this (Origin: null), and pages have no business here
+    localaws.guard.RefusedError: a web page sent this (Origin: null), and web pages may not call this server
     """
     name, _, host_port = headers.get("host", "").lower().rpartition(":")
     if host_port != str(port) or (name not in LOOPBACK and not name.endswith(".localhost")):
@@ -85,7 +85,7 @@ def require_local_program(headers: Mapping[str, str], port: int) -> None:
         value = headers.get(header.lower())
         if value is not None and (header, value) != ("Sec-Fetch-Site", "none"):  # none: an address that was typed
             raise RefusedError(
-                "AccessDenied", f"a web page sent this ({header}: {value}), and pages have no business here"
+                "AccessDenied", f"a web page sent this ({header}: {value}), and web pages may not call this server"
             )
 
 
@@ -94,17 +94,17 @@ def require_local_program(headers: Mapping[str, str], port: int) -> None:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request says about its signature.
+    """The signature of a request, with what it covers.
 
     Attributes
     ----------
-    access_key : whose
+    access_key : the signer's
     date, region, service : the scope of the key that signed it
     headers : names of the signed headers
     signature : 64 hexadecimal digits
     time : when it was signed
-    seconds : how long a presigned address holds; None for a signature in the header
-    token : the session token that goes with temporary keys
+    seconds : how long a presigned address is valid; None for a signature in the header
+    token : the session token of temporary keys
     """
 
     access_key: str
@@ -119,7 +119,7 @@ class Signature:
 
 
 def read_signature(headers: Mapping[str, str], query: str) -> Signature:
-    """What the request says about its signature; raises RefusedError when it says nothing that can be read."""
+    """The signature of a request; raises RefusedError when there is none that can be read."""
     presigned = dict(parse_qsl(query, keep_blank_values=True))
     if "X-Amz-Signature" in presigned:
         fields = {
@@ -128,10 +128,10 @@ def read_signature(headers: Mapping[str, str], query: str) -> Signature:
             "Signature": presigned["X-Amz-Signature"],
         }
         signed_at, token = presigned.get("X-Amz-Date", ""), presigned.get("X-Amz-Security-Token")
-        lasts = presigned.get("X-Amz-Expires", "")
-        if presigned.get("X-Amz-Algorithm") != _ALGORITHM or not lasts.isdecimal():
+        expires = presigned.get("X-Amz-Expires", "")
+        if presigned.get("X-Amz-Algorithm") != _ALGORITHM or not expires.isdecimal():
             raise RefusedError("IncompleteSignature", f"the address is not presigned by {_ALGORITHM}. {FIX}")
-        seconds: int | None = int(lasts)
+        seconds: int | None = int(expires)
     else:
         algorithm, _, parameters = headers.get("authorization", "").partition(" ")
         if algorithm != _ALGORITHM:
@@ -150,7 +150,7 @@ def read_signature(headers: Mapping[str, str], query: str) -> Signature:
     return Signature(access_key, date, region, service, names, fields["Signature"], signed_at, seconds, token)
 
 
-class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
+class _RequestSigner(SigV4Auth):  # type: ignore[misc]  # botocore has no types
     """botocore's signer, over the headers that the client signed."""
 
     names: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class _OneService(SigV4Auth):  # type: ignore[misc]  # botocore has no types
         return message
 
 
-class _S3(_OneService, S3SigV4Auth):  # type: ignore[misc]
+class _S3RequestSigner(_RequestSigner, S3SigV4Auth):  # type: ignore[misc]
     """The same for S3, which takes the path as it was sent."""
 
 
@@ -175,7 +175,7 @@ def compute_signature(
     ----------
     method, uri : of the request line, the path and the query as they were sent
     headers : names in lower case
-    body : not read where the client says its hash (``X-Amz-Content-SHA256``)
+    body : not used where the client names its hash (``X-Amz-Content-SHA256``)
     """
     path, _, query = uri.partition("?")
     presigned = signed.seconds is not None
@@ -187,18 +187,18 @@ def compute_signature(
     if presigned and signed.service == "s3":
         request.headers["X-Amz-Content-SHA256"] = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
     request.context["timestamp"] = signed.time
-    kind = _S3 if signed.service == "s3" else _OneService
+    kind = _S3RequestSigner if signed.service == "s3" else _RequestSigner
     signer = kind(Credentials(keys.access_key, keys.secret_key), signed.service, signed.region)
     signer.names = signed.headers
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
 def require_signature(
-    method: str, uri: str, headers: Mapping[str, str], body: Callable[[], bytes], keys_of: KeysOf, now: datetime
+    method: str, uri: str, headers: Mapping[str, str], body: Callable[[], bytes], find_keys: FindKeys, now: datetime
 ) -> Signature:
-    """What the request says about its signature, which was found right; raises RefusedError where it is not."""
+    """The verified signature of a request; raises RefusedError when it is wrong."""
     signed = read_signature(headers, urlsplit(uri).query)
-    keys = keys_of(signed.access_key)
+    keys = find_keys(signed.access_key)
     if keys is None or "host" not in signed.headers:
         raise RefusedError("InvalidClientTokenId", f"the access key {signed.access_key} is not of this account. {FIX}")
     if not hmac.compare_digest((keys.session_token or "").encode(), (signed.token or "").encode()):
@@ -207,9 +207,9 @@ def require_signature(
     expected = compute_signature(method, uri, headers, b"" if hashed else body(), signed, keys)
     if signed.date != signed.time[:8] or not hmac.compare_digest(expected, signed.signature):
         raise RefusedError("SignatureDoesNotMatch", f"the signature is not that of {signed.access_key}. {FIX}")
-    begins = datetime.strptime(signed.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    lasts = CLOCK_SKEW if signed.seconds is None else timedelta(seconds=signed.seconds)
-    if not begins - CLOCK_SKEW <= now <= begins + lasts:
+    signed_at = datetime.strptime(signed.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    lifetime = CLOCK_SKEW if signed.seconds is None else timedelta(seconds=signed.seconds)
+    if not signed_at - CLOCK_SKEW <= now <= signed_at + lifetime:
         raise RefusedError("RequestExpired", f"the request was signed at {signed.time}, and it is {now:%Y%m%dT%H%M%SZ}")
     return signed
 
@@ -217,13 +217,13 @@ def require_signature(
 # ------------------------------------------------------------------------------------------- the layer
 
 
-def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsgi:
-    """The application behind the three questions.
+def wrap_guard(application: Wsgi, port: int, find_keys: FindKeys, owner: str) -> Wsgi:
+    """The application, behind the three questions above.
 
     Parameters
     ----------
     port : that the server listens on
-    keys_of : the account's keys
+    find_keys : the account's keys
     owner : the access key that alone may use ``/moto-api/``, which changes and shows the emulator itself
     """
 
@@ -233,7 +233,7 @@ def wrap_guard(application: Wsgi, port: int, keys_of: KeysOf, owner: str) -> Wsg
         try:
             require_local_program(headers, port)
             signed = require_signature(
-                environ["REQUEST_METHOD"], uri, headers, lambda: _read_body(environ), keys_of, datetime.now(UTC)
+                environ["REQUEST_METHOD"], uri, headers, lambda: _read_body(environ), find_keys, datetime.now(UTC)
             )
             if environ["PATH_INFO"].startswith("/moto-api") and signed.access_key != owner:
                 raise RefusedError("AccessDenied", "only the account's owner may steer the emulator")
@@ -267,7 +267,7 @@ def _read_body(environ: dict[str, Any]) -> bytes:
 def refuse(
     status: str, code: str, message: str, protocol: str, start_response: Callable[..., Any], *, method: str = "POST"
 ) -> Iterable[bytes]:
-    """An error in the form that the client's service speaks.
+    """Answer an error in the protocol of the client's service.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def find_java_home() -> Path | None:
 
 @cache
 def _read_version(java: Path, _changed: int) -> int | None:
-    """Asked once: a program that is the same file has the same version."""
+    """Cached, because the same file has the same version."""
     return parse_major_version(subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr)
 
 
@@ -60,6 +60,7 @@ def find_pyspark() -> Path:
 
 
 def main() -> int:
+    """Print the home of a Java for the Makefile, or nothing with ``--quiet``. Exit code: 0; 1 without one."""
     home = find_java_home()
     if home is None:
         if "--quiet" not in sys.argv:

@@ -1,4 +1,4 @@
-"""Keys of a start of the embedded AWS: an access key that names its holder, and a random secret."""
+"""The keys of one start of the embedded AWS: an access key that names its holder, and a random secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service's API refuses of texts: patterns and lengths of botocore's models, and EC2's character classes.
+"""Which texts a service's API refuses: by the patterns and lengths of botocore's models, and EC2's character classes.
 
 moto takes every text, and so does Terraform's provider: the first to say no would be AWS.
 """
@@ -14,8 +14,8 @@ from typing import Any
 
 from botocore.model import Shape
 
-from localaws.answers import service_model
-from localaws.calls import Call, UnknownCallError, read
+from localaws.answers import read_service_model
+from localaws.calls import Call, UnknownCallError, parse_call
 from localaws.guard import Wsgi, refuse
 from localaws.keys import SERVICE
 
@@ -32,8 +32,8 @@ _SIZES = {"CreateVpc": (16, 28), "CreateSubnet": (16, 28)}
 
 
 def find_problems(call: Call) -> list[str]:
-    """What the service would refuse of a call's texts, each with its place."""
-    shape = service_model(call.service).operation_model(call.operation).input_shape
+    """The texts of a call that its service would refuse: each with its place and what is wrong with it."""
+    shape = read_service_model(call.service).operation_model(call.operation).input_shape
     if call.service == "s3" or shape is None:
         return []
     return list(_check_value(shape, call.parameters, (), call))
@@ -110,23 +110,23 @@ def _check_cidr(operation: str, name: str, text: str) -> Iterator[str]:
 
 
 def wrap_limits(application: Wsgi) -> Wsgi:
-    """The application, to which no call comes whose texts its service would refuse."""
+    """The application, behind a check that refuses the texts that a service would refuse."""
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         signed = environ.get("HTTP_AUTHORIZATION", "")
-        # the services' own calls carry tags that are AWS's alone
+        # the services' own calls carry tags that only AWS may give
         if "/s3/" in signed or SERVICE in signed or environ["PATH_INFO"].startswith("/moto-api"):
             return application(environ, start_response)
         try:
-            request = read(environ)
+            request = parse_call(environ)
         except UnknownCallError:
-            return application(environ, start_response)  # for the service to say
-        if not (sentences := find_problems(request)):
+            return application(environ, start_response)  # the service will say what is wrong
+        if not (problems := find_problems(request)):
             return application(environ, start_response)
-        LOG.warning("%s of %s: %s", request.operation, request.service, "; ".join(sentences))
-        protocol = service_model(request.service).protocol
+        LOG.warning("%s of %s: %s", request.operation, request.service, "; ".join(problems))
+        protocol = read_service_model(request.service).protocol
         codes = {"ec2": "InvalidParameterValue", "query": "ValidationError"}
         code = codes.get(protocol, "ValidationException")
-        return refuse("400 Bad Request", code, "; ".join(sentences), protocol, start_response)
+        return refuse("400 Bad Request", code, "; ".join(problems), protocol, start_response)
 
     return call

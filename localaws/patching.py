@@ -21,26 +21,28 @@ def check_version() -> None:
         )
 
 
-def add(owner: Any, name: str, value: Any) -> None:
+def add_attribute(owner: Any, name: str, value: Any) -> None:
     """Give ``owner`` an attribute that moto lacks."""
     if hasattr(owner, name):
-        raise MotoMovedError(f"moto now has {_label(owner)}.{name}: compare it with localaws and drop ours if it does")
+        raise MotoMovedError(
+            f"moto now has {_name(owner, name)}: compare it with ours, and drop ours if it is the same"
+        )
     setattr(owner, name, value)
 
 
-def replace(owner: Any, name: str, value: Any) -> Any:
+def replace_attribute(owner: Any, name: str, value: Any) -> Any:
     """Replace an attribute that moto has; the original is returned."""
     original = getattr(owner, name, None)
     if original is None:
-        raise MotoMovedError(f"moto no longer has {_label(owner)}.{name}: localaws must be written for this version")
+        raise MotoMovedError(f"moto no longer has {_name(owner, name)}: localaws must be written for this version")
     setattr(owner, name, value)
     return original
 
 
-def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
-    """Put a function in the place of a method that moto has; it is given the original before the arguments."""
+def wrap_method(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    """Replace a method that moto has by a function, which gets the original before the arguments."""
     is_static = isinstance(vars(owner).get(name), staticmethod)
-    original = replace(owner, name, None)
+    original = replace_attribute(owner, name, None)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return function(original, *args, **kwargs)
@@ -51,17 +53,18 @@ def wrap(owner: Any, name: str, function: Callable[..., Any]) -> None:
 def add_operations(owner: Any, *operations: Callable[[Any], Any]) -> None:
     """Give a service operations that moto lacks (`answers.operation`)."""
     for operation in operations:
-        add(owner, operation.__name__, operation)
+        add_attribute(owner, operation.__name__, operation)
 
 
-def expect(owner: Any, *names: str) -> None:
-    """Require attributes that are used as they are."""
+def require_attributes(owner: Any, *names: str) -> None:
+    """Require attributes of moto's that are used unchanged."""
     missing = [name for name in names if not hasattr(owner, name)]
     if missing:
         raise MotoMovedError(
-            f"moto no longer has {_label(owner)}.{missing[0]}: localaws must be written for this version"
+            f"moto no longer has {_name(owner, missing[0])}: localaws must be written for this version"
         )
 
 
-def _label(owner: Any) -> str:
-    return f"{getattr(owner, '__module__', '')}.{getattr(owner, '__qualname__', owner.__class__.__name__)}".lstrip(".")
+def _name(owner: Any, attribute: str) -> str:
+    owner_name = getattr(owner, "__qualname__", owner.__class__.__name__)
+    return f"{getattr(owner, '__module__', '')}.{owner_name}.{attribute}".lstrip(".")

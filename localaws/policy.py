@@ -92,11 +92,12 @@ def _names_principal(statement: Document, principal: str | None) -> bool:
         [v for kind in principals.values() for v in _as_list(kind)] if isinstance(principals, Mapping) else [principals]
     )
     account = principal.split(":")[4] if principal and principal.count(":") >= 5 else None
-    hit = any(
-        v in ("*", principal) or (account is not None and v in (account, f"arn:aws:iam::{account}:root"))
-        for v in values
-    )
-    return hit == ("Principal" in statement)
+    root = f"arn:aws:iam::{account}:root"
+    names = {"*", principal}
+    # what is granted to an account, others in it get only by their own policies
+    if account is not None and (principal == root or statement["Effect"] == "Deny" or "NotPrincipal" in statement):
+        names |= {account, root}
+    return bool(names & set(values)) == ("Principal" in statement)
 
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:

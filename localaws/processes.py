@@ -32,7 +32,7 @@ def find_processes(folder: Path, variable: str = OWNER_VARIABLE) -> Iterator[psu
 
 
 def end_processes(folder: Path, variable: str = OWNER_VARIABLE, seconds: float = END_SECONDS) -> int:
-    """End them all (SIGKILL), also those that they start meanwhile; returns how many there were.
+    """Kill them all, and what they start meanwhile; returns how many there were.
 
     Raises
     ------

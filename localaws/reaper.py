@@ -1,8 +1,8 @@
-"""A small process beside the server that outlives it by a moment: what a server that was killed left is ended here.
+"""A small process beside the server that outlives it by a moment, and ends what a killed server left behind.
 
-The server holds the other end of this process's standard input. Its end, however it came, closes that pipe; then every
-process of the clusters' nodes is killed, whatever session it is in and whoever started it, and the clusters' folders
-(2 GB each) are removed.
+The server has the other end of this process's standard input. When it ends, in whatever way, that pipe is closed. Then
+every process of the clusters' nodes is killed, in any session and whoever started it, and the clusters' folders (2 GB
+each) are removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Reaper:
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
 
     def close(self) -> None:
-        """The server ends in order."""
+        """Let it end, and wait for that: the server stops in order."""
         self._process.communicate()
 
 

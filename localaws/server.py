@@ -1,4 +1,4 @@
-"""Start, find and stop the server process. ``with running(settings) as endpoint`` for tests and tools."""
+"""Start, find and stop the server process. ``with running(settings) as record`` for tests and tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
@@ -48,7 +48,7 @@ _started: list[subprocess.Popen[bytes]] = []
 CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
-def environment(record: Record, region: str) -> dict[str, str]:
+def make_client_environment(record: Record, region: str) -> dict[str, str]:
     """What a client's environment must hold to reach the embedded AWS and nothing else, once ``CLEARED`` are gone.
 
     Parameters
@@ -67,7 +67,7 @@ def environment(record: Record, region: str) -> dict[str, str]:
     }
 
 
-def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
+def find_server(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, list[dict[str, Any]]]:
     """The live server of a home, and its clusters.
 
     Raises
@@ -75,30 +75,30 @@ def status(home: Path, *, patience: float = ANSWER_SECONDS) -> tuple[Record, lis
     NotRunningError : there is none
     NotAnsweringError : there is one, and it did not answer within ``patience`` seconds
     """
-    record = state.read(home)
+    record = state.read_record(home)
     if record is not None:
         try:
             answer = json.loads(_ask(record.endpoint, record.keys, "status", patience=patience))
             if answer.get("token") == record.token:
                 return record, answer["clusters"]
         except (OSError, ValueError, http.client.HTTPException):
-            pass  # nobody is there, or somebody else
-    if pids := processes(home):
+            pass  # nothing answers, or another program does
+    if pids := list_processes(home):
         raise NotAnsweringError(pids)
-    raise NotRunningError(state.path(home))
+    raise NotRunningError(state.locate_record(home))
 
 
-def processes(home: Path) -> list[int]:
+def list_processes(home: Path) -> list[int]:
     """The server processes of a home, whether they answer, are frozen, or have lost their state file."""
-    record = state.read(home)
-    of_start, in_foreground = [*SERVE, str(home.resolve())], [*SERVE]
-    processes_found = []
+    record = state.read_record(home)
+    started_words, foreground_words = [*SERVE, str(home.resolve())], [*SERVE]
+    pids = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        recorded = record is not None and record.pid == process.pid
-        if words[-4:] == of_start or (recorded and words[-3:] == in_foreground):
-            processes_found.append(process.pid)
-    return processes_found
+        is_recorded = record is not None and record.pid == process.pid
+        if words[-4:] == started_words or (is_recorded and words[-3:] == foreground_words):
+            pids.append(process.pid)
+    return pids
 
 
 def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
@@ -109,7 +109,7 @@ def set_clock(endpoint: str, keys: Keys, rate: float) -> None:
 def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
     """Inject a fault from now on (``faults.KINDS``), or none; raises UnknownFaultError and NeedsYarnError."""
     try:
-        _ask(endpoint, keys, "fault", {"fault": faults.known(kind)})
+        _ask(endpoint, keys, "fault", {"fault": faults.parse_fault(kind)})
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.BAD_REQUEST:
             raise faults.NeedsYarnError(kind) from None
@@ -119,7 +119,7 @@ def set_fault(endpoint: str, keys: Keys, kind: str) -> None:
 def _ask(
     endpoint: str, keys: Keys, path: str, content: dict[str, Any] | None = None, *, patience: float = ANSWER_SECONDS
 ) -> bytes:
-    """Call what steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
+    """Call a page that steers the emulator; the call is signed, so that a stranger on the port learns no secret."""
     body = json.dumps(content).encode() if content is not None else b""
     headers = {"Content-Type": "application/json"} if body else {}
     url = f"{endpoint}/moto-api/localaws/{path}"
@@ -131,19 +131,19 @@ def _ask(
 
 
 def start(settings: Settings) -> Record:
-    """Start the server unless one lives; returns when it answers.
+    """Start the server unless one is running; returns when it answers.
 
     Raises
     ------
     DidNotStartError
-    WithoutYarnError : one lives, and runs no YARN, which the settings ask for
+    WithoutYarnError : one is running without YARN, which the settings ask for
     YarnError : this machine cannot run YARN
     """
     state.make_home(settings.home)
     with (settings.home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once start one server
         try:
-            record = status(settings.home)[0]
+            record = find_server(settings.home)[0]
         except NotRunningError:
             if settings.yarn:
                 check_machine(settings.yarn_jars)
@@ -153,8 +153,8 @@ def start(settings: Settings) -> Record:
         return record
 
 
-def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the server's process is given: the settings, and of AWS's own variables only the region.
+def make_server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the server's process: with the settings, and of AWS's own variables only the region.
 
     A profile of the shell that is not configured, or an endpoint, would break boto3 inside the server.
     """
@@ -169,7 +169,7 @@ def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
 def _spawn(settings: Settings) -> Record:
     log = settings.home / LOG_NAME
     token = secrets.token_hex(8)
-    env = server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
+    env = make_server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *SERVE, str(settings.home.resolve())],
@@ -180,16 +180,18 @@ def _spawn(settings: Settings) -> Record:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _started.append(process)  # kept, or Python warns that it is still running, which is what it is for
+    _started.append(process)  # or Python would warn that it is still running, as it should be
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        record = state.read(settings.home)
-        if record and record.token == token:
-            return status(settings.home)[0]
-        time.sleep(0.05)
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    with ExitStack() as failure:  # that is Ctrl-C, too: nobody would know of the server
+        failure.callback(process.wait)
+        failure.callback(process.kill)
+        while process.poll() is None and time.monotonic() < deadline:
+            record = state.read_record(settings.home)
+            if record and record.token == token:
+                record = find_server(settings.home)[0]
+                failure.pop_all()
+                return record
+            time.sleep(0.05)
     if shutil.disk_usage(settings.home).free < LEAST_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(settings.home))
     raise DidNotStartError(log, "\n".join(log.read_text(errors="replace").splitlines()[-8:]))
@@ -200,13 +202,13 @@ def _read_text(value: object) -> str:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server and wait for its end, also one that is frozen or lost its folder; whether there was one."""
-    pids = processes(home)
+    """Stop the server, even one that is frozen or has lost its folder, and wait; returns whether there was one."""
+    pids = list_processes(home)
     for pid in pids:
         if not any(_end(pid, number, seconds) for number, seconds in ENDINGS):
             raise DidNotStopError(pid)
-    state.path(home).unlink(missing_ok=True)
-    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # of a server that was killed with its reaper
+    state.locate_record(home).unlink(missing_ok=True)
+    shutil.rmtree(Settings(home=home).clusters, ignore_errors=True)  # left by a server that was killed with its reaper
     return bool(pids)
 
 
@@ -228,7 +230,7 @@ def _end(pid: int, number: signal.Signals, seconds: float) -> bool:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Record]:
-    """A server for the time of a block."""
+    """A server that runs for the time of a block."""
     try:
         yield start(settings)
     finally:

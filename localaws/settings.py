@@ -1,4 +1,4 @@
-"""What can be turned on the embedded AWS, from the environment (``LOCALAWS_…``)."""
+"""The settings of the embedded AWS, from the environment (``LOCALAWS_…``)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LEAST = {
 
 
 class SettingError(LocalAwsError):
-    """A setting that is not a number, and should be one; or one that is too small to work with."""
+    """A setting that should be a number and is not, or one that is too small to work with."""
 
     exit_code = 2
 
     def __init__(self, name: str, text: str, default: float) -> None:
-        what = "whole number" if isinstance(default, int) else "number"
+        number = "whole number" if isinstance(default, int) else "number"
         least, name = _LEAST.get(name, 0), f"LOCALAWS_{name.upper()}"
-        super().__init__(f"{name}={text} is not a {what} from {least}. Fix: for example {name}={default}.")
+        super().__init__(f"{name}={text} is not a {number} from {least}. Fix: for example {name}={default}.")
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Settings:
     Attributes
     ----------
     home : folder of the state file, the log and the clusters' node folders
-    execute : run bootstrap actions and steps for real; off, they succeed at once (for tests of the stacks alone)
+    execute : run bootstrap actions and steps for real; off, they succeed at once (for tests that need only the stacks)
     starting_seconds : how long a cluster stays STARTING
     log_delay_seconds : how long after their end the logs of a step appear in S3 (EMR: about five minutes)
     api_delay_seconds : pause before each changing call is answered (see ``app.py``)
@@ -59,7 +59,7 @@ class Settings:
     yarn_jars : the folder of its jars
     yarn_nodes : the most NodeManagers of a cluster; each stands for a core or task instance
     fault : a fault to inject from the start (see ``faults.py``)
-    record : a file that gets the rights which each call needs (see ``recording.py``); empty: none
+    record : a file for the rights that each call needs (see ``recording.py``); empty: none is written
     """
 
     home: Path = ROOT / "build" / "localaws"
@@ -86,7 +86,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: dict[str, str] | None = None) -> Settings:
-        """The settings that an environment asks for.
+        """The settings of an environment's variables.
 
         >>> Settings.from_environment({"LOCALAWS_EXECUTE": "0", "LOCALAWS_EXECUTORS": "3"}).executors
         3

@@ -1,4 +1,4 @@
-"""The state file of the embedded AWS: which process serves, where, and the keys of this start. For its owner alone."""
+"""The state file of the embedded AWS: which process serves, where, and the keys of this start. Private."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ class Record:
     yarn: bool = False
 
 
-def path(home: Path) -> Path:
+def locate_record(home: Path) -> Path:
     """Where the state file is."""
     return home / FILE_NAME
 
 
-def write(home: Path, record: Record) -> None:
+def write_record(home: Path, record: Record) -> None:
     """Write the state file in one piece; nobody but its owner may read it."""
     make_home(home)
     partial = home / f"{FILE_NAME}.{record.pid}"
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600, exist_ok=False)
     partial.write_text(json.dumps(asdict(record)))
-    partial.replace(path(home))
+    partial.replace(locate_record(home))
 
 
 def make_home(home: Path) -> None:
-    """Make the home, closed to other users: logs, states and the nodes' folders hold keys too."""
+    """Make the home, closed to other users: logs, states and the nodes' folders hold keys, too."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
 
 
-def read(home: Path) -> Record | None:
-    """The last record, or None; whether the server lives is for the caller to ask."""
+def read_record(home: Path) -> Record | None:
+    """The last record, or None; whether that server still runs is for the caller to find out."""
     try:
-        content = json.loads(path(home).read_text())
+        content = json.loads(locate_record(home).read_text())
         return Record(**{**content, "keys": Keys(**content["keys"])})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None

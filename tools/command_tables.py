@@ -1,6 +1,7 @@
 """`make command-tables`: the Makefile's targets and the documents' tables, written from the command line itself.
 
-``--check`` says which are out of date and changes nothing; a test does.
+Needed after a change of a command, a variable, a request's field or an assumption. ``--check`` says which are out of
+date and changes nothing; a test does the same.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ WITHOUT_AWS = {
     *("run-local", "neighbours", "classify", "export", "sample", "dataset", "notebook", "weights", "wheelhouse"),
     *("prices", "plan", "plan-report", "validate", "fmt-check", "help-exit"),
 }
-"""Commands that need the runtime's packages and no embedded AWS."""
+"""Commands that need the runtime's packages, and not those of the embedded AWS."""
 
 
 def group_commands() -> dict[str, list[Command]]:
-    """Commands by heading, in the order of the list."""
+    """The commands of each heading, in the order of the list."""
     by_heading: dict[str, list[Command]] = {}
     for command in COMMANDS.values():
         by_heading.setdefault(command.group, []).append(command)
@@ -36,7 +37,7 @@ def group_commands() -> dict[str, list[Command]]:
 
 
 def format_variables(command: Command) -> str:
-    """Options as make's variables.
+    """A command's options as make's variables.
 
     >>> format_variables(COMMANDS["steps"])
     'ENV= REGION= CLUSTER= JSON=1'
@@ -46,7 +47,7 @@ def format_variables(command: Command) -> str:
 
 
 def list_everyday() -> list[Command]:
-    """The short list, as `make help` shows it."""
+    """The commands of the short list, which `make help` shows."""
     return [command for command in COMMANDS.values() if command.everyday]
 
 
@@ -79,7 +80,7 @@ def render_table(commands: Sequence[Command], *, options: bool = False) -> str:
 
 
 def render_reference() -> str:
-    """All commands with their variables, below their headings; then what each variable means."""
+    """The page of commands: all of them with their variables, below their headings; then what each variable means."""
     parts = []
     for group, commands in group_commands().items():
         parts.append(f"## {group}\n\n{render_table(commands, options=True)}")
@@ -105,7 +106,7 @@ def render_assumptions() -> str:
 
 
 def render_fields() -> str:
-    """A row for each field of a request that users give, with what it is when it is left out."""
+    """A row for each field of a request that users give, with its default."""
     folders = {"input": "drawn sample", "output": f"`{RUNS}/<input>-<model>`"}
     rows = ["| variable | meaning | default |", "|---|---|---|"]
     for field in fields(Request):

@@ -1,7 +1,7 @@
 """`make docs`: the pages of this repository as a site in build/site, from mkdocs.yml.
 
-Pages link to each other by where they lie, as on GitHub. So every page, and every file that a page leads to, is copied
-to the same place below build/docs, and mkdocs refuses what leads nowhere.
+Pages link to each other by their places in the repository, as on GitHub. So every page, and every file that a page
+links to, is copied to the same place below build/docs, and mkdocs refuses a link that leads nowhere.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ SHIM = ROOT / "tools" / "iframe-worker.js"
 _LINK = re.compile(r"\]\(([^)\s#]+)")
 
 
-def list_pages(root: Path = ROOT) -> list[Path]:
-    """Markdown files that git knows or would add, but for those of hidden folders."""
+def list_documents(root: Path = ROOT) -> list[Path]:
+    """The Markdown files that git knows or would add, but for those of hidden folders."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
     return [root / line for line in listed if not line.startswith(".") and (root / line).exists()]
 
 
 def find_linked_files(page: Path) -> set[Path]:
-    """Files of the repository that a page leads to."""
+    """The files of the repository that a page links to."""
     targets = [unquote(target) for target in _LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
     return {file for target in targets if (file := (page.parent / target).resolve()).is_file()}
 
 
 def copy_pages(root: Path = ROOT, place: Path = PLACE) -> int:
-    """Copy the pages and what they lead to; the value is how many files that are."""
-    pages = list_pages(root)
+    """Copy the pages and the files that they link to; returns how many there are."""
+    pages = list_documents(root)
     files = {*pages, *(file for page in pages for file in find_linked_files(page))}
     shutil.rmtree(place, ignore_errors=True)
     for file, copy in [

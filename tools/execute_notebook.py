@@ -1,7 +1,7 @@
 """Run the notebook and keep what it prints and draws: ``PYTHONPATH=jobs python -m tools.execute_notebook``.
 
-It takes about a minute. Pictures and printed lines are kept; warnings are not, and this checkout's path is written as
-``fruits``.
+Needed after a change of the notebook, or of what it prints or draws; it takes about a minute. Pictures and printed
+lines are kept, warnings are not, and this checkout's path is written as ``fruits``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ops.core.paths import ROOT
 from ops.job.notebook import NOTEBOOK, SOURCE, make_notebook, read_cell_outputs
 
 COLOURS = 64
-"""Of a kept picture: plots need no more, and the notebook stays small."""
+"""Colours of a kept picture: plots need no more, and the notebook stays small."""
 
 
 def shrink_picture(picture: str) -> str:
@@ -35,7 +35,7 @@ def shrink_picture(picture: str) -> str:
 
 
 def clean_output(output: Any, work: str) -> dict[str, Any] | None:
-    """An output as git holds it; None for what is not kept."""
+    """An output as it is committed; None for one that is not kept."""
     if output.output_type == "stream":
         if output.name != "stdout":
             return None
@@ -52,6 +52,7 @@ def clean_output(output: Any, work: str) -> dict[str, Any] | None:
 
 
 def main() -> int:
+    """Run the notebook and write it with its outputs. Exit code: 0; an error in a cell is raised."""
     text = make_notebook(SOURCE.read_text(encoding="utf-8"))
     parsed = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="fruits-") as work:

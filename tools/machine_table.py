@@ -26,16 +26,16 @@ IMAGES = (3_000, 30_000, 67_692, 1_000_000, 10_000_000)
 REGION = "eu-west-3"
 MACHINE = "c7i.2xlarge"
 MOST_MINUTES = 210
-"""Of a step, before the clock of four hours ends the cluster."""
+"""The longest step that ends before the hard limit of four hours ends the cluster."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A number of images: minutes of the laptop, and what bills.
+    """A row of the table: a number of images, the laptop's minutes, and what three choices at AWS take and cost.
 
     Attributes
     ----------
-    measured : the laptop's minutes are a whole run's, not computed from rate and fixed part
+    measured : whether the laptop's minutes are those of a whole run, not computed from rate and fixed part
     machine, one_node, cluster : one EC2 machine by hand, EMR's one node, its small cluster on demand
     """
 
@@ -48,9 +48,9 @@ class TableRow:
 
 
 def compute_laptop_seconds(images: int, results: Mapping[str, Any], per_second: Decimal) -> tuple[Decimal, bool]:
-    """A whole run on the benchmark's machine, and whether that very number of images was run there.
+    """Seconds of a whole run on the benchmark's machine, and whether they were measured with that number of images.
 
-    Where it was not: the fixed part of the largest run that was, and the rest at the rate of the benchmark.
+    Otherwise they are the fixed part of the largest measured run, and the images at the rate of the benchmark.
     """
     series = results["series"]
     if (measured := series.get(f"{images:,} images: whole run")) is not None:
@@ -61,7 +61,7 @@ def compute_laptop_seconds(images: int, results: Mapping[str, Any], per_second: 
 
 
 def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
-    """The table's numbers.
+    """The rows of the table.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def compute_rows(plan: Mapping[str, Any]) -> list[TableRow]:
             for candidate in candidates.list_candidates(plan, region=REGION, images=images, book=book, machine=MACHINE)
         }
         if not by_name:
-            raise OperatorError("the dev cluster's plan holds no cluster.")
+            raise OperatorError("the dev cluster's plan has no cluster.")
         names = (candidates.BY_HAND, candidates.NAMES["one_node"], candidates.NAMES["on_demand"])
         machine, one_node, cluster = (by_name[name] for name in names)
         table_rows.append(
@@ -131,20 +131,20 @@ def render_table(plan: Mapping[str, Any]) -> str:
 
 
 def replace_table(text: str, lines: str) -> str:
-    """The page with another table between its marks.
+    """The page with new lines between its marks.
 
     >>> replace_table(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
     True
     """
-    before, _, rest = text.partition(f"{BEGIN}\n")
-    _, mark, after = rest.partition(f"{END}\n")
+    before, _, tail = text.partition(f"{BEGIN}\n")
+    _, mark, after = tail.partition(f"{END}\n")
     if not mark:
         raise OperatorError(f"{PAGE.name} has lost the marks around its table.")
     return f"{before}{BEGIN}\n{lines}{END}\n{after}"
 
 
 def compute_page() -> str:
-    """The page with its table computed anew.
+    """The page with a newly computed table.
 
     Raises
     ------

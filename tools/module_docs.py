@@ -1,6 +1,7 @@
-"""Write the README of every Terraform module from its own code, so that the tables are never out of date.
+"""`make module-docs`: the README of every Terraform module, written from its own code.
 
-``python -m tools.module_docs`` writes; ``--check`` says which are out of date and changes nothing.
+Needed after a change of a module's inputs, outputs or resources; a test says so. ``--check`` says which READMEs are out
+of date and changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import hcl2
 
 from ops.core.paths import INFRA
 
-OPTIONS = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
+PLAIN = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False, explicit_blocks=False)
 WRITTEN = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, wrap_objects=True, wrap_tuples=True)
 
 
@@ -43,6 +44,7 @@ class Module:
 
     @property
     def is_root(self) -> bool:
+        """Whether it is a stack, not a module that stacks use."""
         return self.path.parent.name != "modules"
 
 
@@ -55,7 +57,7 @@ def list_modules(infra: Path = INFRA) -> list[Path]:
 
 
 def read_head_comment(text: str) -> str:
-    r"""The comment with which a file begins, as one paragraph.
+    r"""The comment at the head of a file, as one paragraph.
 
     >>> read_head_comment('# One bucket:\n# private.\n\nresource "x" "y" {}')
     'One bucket: private.'
@@ -72,29 +74,29 @@ _read_tree = cache(hcl2.parses)
 
 
 @cache
-def parse(text: str, *, as_written: bool = False) -> dict[str, Any]:
-    """The blocks of a file's text, by python-hcl2; they are shared, since a text is parsed once.
+def parse_blocks(text: str, *, as_written: bool = False) -> dict[str, Any]:
+    """The blocks of a file's text, by python-hcl2; cached, so callers must not change them.
 
     Parameters
     ----------
     as_written : objects and lists are texts, and strings keep their quotes
     """
-    parsed: dict[str, Any] = hcl2.serialize(_read_tree(text), serialization_options=WRITTEN if as_written else OPTIONS)
+    parsed: dict[str, Any] = hcl2.serialize(_read_tree(text), serialization_options=WRITTEN if as_written else PLAIN)
     return parsed
 
 
-def load(path: Path, *, as_written: bool = False) -> list[dict[str, Any]]:
+def load_blocks(path: Path, *, as_written: bool = False) -> list[dict[str, Any]]:
     """The blocks of every file of a module."""
-    return [parse(file.read_text(), as_written=as_written) for file in sorted(path.glob("*.tf"))]
+    return [parse_blocks(file.read_text(), as_written=as_written) for file in sorted(path.glob("*.tf"))]
 
 
 def read_module(path: Path) -> Module:
     """Parse a module."""
     module = Module(path=path, summary=read_head_comment((path / "main.tf").read_text()))
-    for parsed in load(path, as_written=True):
+    for parsed in load_blocks(path, as_written=True):
         for block in parsed.get("variable", []):
             module.variables.update({name.strip('"'): variable for name, variable in block.items()})
-    for parsed in load(path):
+    for parsed in load_blocks(path):
         for block in parsed.get("output", []):
             module.outputs.update(block)
         for block in parsed.get("resource", []):
@@ -106,7 +108,7 @@ def read_module(path: Path) -> Module:
 
 
 def format_expression(value: Any) -> str:
-    """An expression as the parser gives it, as Terraform writes it.
+    """An expression of the parser, written as Terraform does.
 
     >>> [format_expression(value) for value in ('${object({b = string})}', "number", '"x"', None, True)]
     ['object({ b = string })', 'number', '"x"', 'null', 'true']
@@ -116,11 +118,11 @@ def format_expression(value: Any) -> str:
 
 
 def escape_cell(text: object) -> str:
-    """Text that may stand in a table."""
+    """Text for a cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
-def render(module: Module) -> str:
+def render_readme(module: Module) -> str:
     """The README of a module."""
     kind = "stack" if module.is_root else "module"
     lines = [
@@ -147,13 +149,13 @@ def render(module: Module) -> str:
 
 
 def find_outdated(infra: Path = INFRA) -> dict[Path, str]:
-    """The READMEs that differ from what the code says, with what they should be."""
-    readmes = {path / "README.md": render(read_module(path)) for path in list_modules(infra)}
+    """The READMEs that differ from the code, with their right texts."""
+    readmes = {path / "README.md": render_readme(read_module(path)) for path in list_modules(infra)}
     return {path: text for path, text in readmes.items() if not path.exists() or path.read_text() != text}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, or check: the exit code is 1 when something was out of date and was only to be checked."""
+    """Write or check. Exit code: 0; 1 when ``--check`` sees a README that is out of date."""
     parser = argparse.ArgumentParser(prog="python -m tools.module_docs", description="Write the modules' READMEs.")
     parser.add_argument("--check", action="store_true", help="change nothing; say which are out of date")
     options = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
 """Whether the tests notice when the code is wrong: `make mutants` changes one thing at a time and runs the tests.
 
-A mutant is a module with one comparison, constant, call, return or raise changed. Of each module some are taken, always
-the same ones while their lines stay as they are, and its fast tests run against each in a forked process, which has
-everything imported but the module. A mutant that passes has survived: a test is missing, or the change is none that
-anybody could notice; those stand in ``mutants.json`` with the reason. Of the others `LEAST_KILLED` must fail.
+A mutant is a module with one comparison, constant, call, return or raise changed. Some of each module are tried, always
+the same ones while their lines stay as they are: its fast tests run against each in a forked process, which has
+imported everything but the module. A mutant that passes has survived: a test is missing, or nobody could notice the
+change; such changes are listed in ``mutants.json`` with the reason. Of the others the share `LEAST_KILLED` must fail.
 
 ``python -m tools.mutants [module …]``: all modules of `MODULES`, or some; ``--list`` shows what would be tried, and
 ``--most 10`` tries no more of each, for a first look.
@@ -33,7 +33,7 @@ REASONS = Path(__file__).with_suffix(".json")
 LEAST_KILLED = 0.85
 MOST_MUTANTS = 40
 MOST_PROCESSOR_SECONDS = 60
-"""A mutant that runs longer, an endless loop as a rule, counts as killed."""
+"""A mutant that takes longer, usually in an endless loop, counts as killed."""
 IMPORTED_BEFORE = (
     *("pytest", "numpy", "pyarrow.parquet", "PIL.Image", "boto3", "moto", "moto.emr.models", "rich.console"),
     *("hypothesis.extra.numpy", "sklearn.linear_model", "sklearn.model_selection"),
@@ -116,7 +116,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "localaws.emr.spark": ("tests/localaws/test_spark_arguments.py",),
 }
-"""Where users would notice a fault most, and the fast tests that look at it."""
+"""The modules where users would notice a fault most, with the fast tests of each."""
 
 EXAMPLES = "tests/docs/test_docstrings.py::test_every_example_gives_what_it_says"
 
@@ -132,7 +132,7 @@ CALLS = {"min": "max", "max": "min", "sorted": "list", "any": "all", "all": "any
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where it is, and what it makes of the text of its line."""
+    """One change: the number and the text of its line, and what is changed."""
 
     line: int
     text: str
@@ -140,12 +140,12 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """What it is known by in ``mutants.json``: no line number, which every other change would move."""
+        """Its key in ``mutants.json``: without the line number, which every other change would move."""
         return f"{self.text} -> {self.change}"
 
 
-def list_changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What a node may be changed to, each with a description."""
+def list_mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """The changes of a node: a description and the new node of each."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
             operator = COMPARISONS[type(op)]()
@@ -196,8 +196,8 @@ def _is_none(node: ast.AST) -> bool:
 
 
 def _find_skipped(tree: ast.Module) -> set[int]:
-    """Nodes that are no behaviour: annotations, decorators, the main guard. And functions that take a Spark session or
-    one of its tables: only the tests that have a session can run those."""
+    """The ids of nodes without behaviour: annotations, decorators, the main guard. And of functions that take a Spark
+    session or a table, which only tests with a session can run."""
     skipped: set[int] = set()
     for node in ast.walk(tree):
         parts: list[ast.AST | None] = [getattr(node, name, None) for name in ("annotation", "returns")]
@@ -224,7 +224,7 @@ def list_mutants(source: str) -> list[tuple[Mutant, int, int]]:
         (Mutant(node.lineno, lines[node.lineno - 1].strip(), change), number, index)
         for number, node in enumerate(ast.walk(tree))
         if id(node) not in skipped and hasattr(node, "lineno")
-        for index, (change, _) in enumerate(list_changes(node))
+        for index, (change, _) in enumerate(list_mutations(node))
     ]
 
 
@@ -244,7 +244,7 @@ def compile_mutant(source: str, path: Path, number: int, index: int) -> CodeType
     """The code of a source with one change."""
     tree = ast.parse(source)
     target = list(ast.walk(tree))[number]
-    replacement = [node for _, node in list_changes(target)][index]
+    replacement = [node for _, node in list_mutations(target)][index]
 
     class Swap(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
@@ -256,8 +256,8 @@ def compile_mutant(source: str, path: Path, number: int, index: int) -> CodeType
     return code
 
 
-class Planted(SourceFileLoader):
-    """Loads other code for one module."""
+class MutantLoader(SourceFileLoader):
+    """Loads a mutant's code in place of one module's."""
 
     def __init__(self, name: str, path: str, code: CodeType | None) -> None:
         super().__init__(name, path)
@@ -267,17 +267,18 @@ class Planted(SourceFileLoader):
         return self._code or super().get_code(fullname)
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
-        """The module's spec, as a finder of this module alone gives it."""
+        """The module's spec; None for every other module."""
         return importlib.util.spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
 
 def find_path(module: str) -> Path:
+    """The file of a module."""
     base = ROOT / "jobs" if module.startswith("fruits.") else ROOT
     return base / Path(*module.split(".")).with_suffix(".py")
 
 
 def list_tests(module: str) -> list[str]:
-    """The tests of a module, its docstrings' examples first, which are quickest."""
+    """The tests of a module; first the examples in its docstrings, which are quickest."""
     has_examples = ">>>" in find_path(module).read_text()
     return [*([f"{EXAMPLES}[{module}]"] if has_examples else []), *MODULES[module]]
 
@@ -292,7 +293,7 @@ def fork_tests(module: str, code: CodeType | None, report: Path) -> int:
         with report.open("w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             os.dup2(out.fileno(), 1)
             os.dup2(out.fileno(), 2)
-            sys.meta_path.insert(0, Planted(module, str(find_path(module)), code))
+            sys.meta_path.insert(0, MutantLoader(module, str(find_path(module)), code))
             import pytest
 
             # a warning is no kill, and what is imported before is not rewritten
@@ -333,10 +334,10 @@ def judge_mutants(module: str, accepted: set[str], limit: int = MOST_MUTANTS) ->
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 1 where too many mutants of a module survived or a reason is of none that there is."""
+    """Exit code: 0; 1 where too many mutants of a module survived, or ``mutants.json`` explains one that is gone."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("modules", nargs="*", metavar="module", default=list(MODULES))
-    parser.add_argument("--list", action="store_true", help="show what would be tried, and try nothing")
+    parser.add_argument("--list", action="store_true", help="only show what would be tried")
     parser.add_argument("--most", type=int, default=MOST_MUTANTS, help="mutants of each module (%(default)s)")
     options = parser.parse_args(arguments)
     reasons: dict[str, dict[str, str]] = json.loads(REASONS.read_text())

@@ -1,6 +1,7 @@
 """Run the commands whose output a page shows, and paste what they print: ``python -m tools.paste_outputs``.
 
-A page marks such a block by a comment before it: ``<!-- output of: make run-local -->``.
+Needed when such a command prints something else. A page marks the block by a comment before it: ``<!-- output of: make
+run-local -->``, in one line.
 """
 
 from __future__ import annotations
@@ -18,29 +19,24 @@ MARK = re.compile(
 
 
 def mask_output(printed: str) -> str:
-    """The output without terminal codes and without the path of this checkout."""
+    """An output without terminal codes and without the path of this checkout."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed).replace("\r", "")
     return "\n".join(line.rstrip() for line in plain.replace(f"{ROOT}/", "").strip().splitlines()) + "\n"
 
 
-def run(command: str) -> str:
-    """What a command prints, from the root of the checkout.
-
-    Raises
-    ------
-    subprocess.CalledProcessError
-        When it fails: a page shows no failure by mistake.
-    """
+def run_command(command: str) -> str:
+    """What a command prints in the root of the checkout; raises CalledProcessError when it fails."""
     completed = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
     return mask_output(completed.stdout)
 
 
 def paste_outputs(page: str) -> str:
     """The page with the output of a new run in every marked block."""
-    return MARK.sub(lambda match: match[1] + run(match["command"]), page)
+    return MARK.sub(lambda match: match[1] + run_command(match["command"]), page)
 
 
 def main() -> int:
+    """Write every page anew. Exit code: 0."""
     for page in PAGES:
         page.write_text(paste_outputs(page.read_text()))
     return 0

@@ -1,9 +1,10 @@
 """`make prices`: ask the Price List API for every figure of the tables in ops/prices, and write what it answers.
 
-``TYPES="m8i.xlarge m8i.2xlarge"`` adds types: a row for each region of the table where EC2 and EMR list it.
+Needed when AWS has changed its prices. ``TYPES="m8i.xlarge m8i.2xlarge"`` adds types: a row for each region of the
+table where EC2 and EMR list it.
 
-A figure that AWS lists gets its date and the source A1, and is no longer inferred. What AWS does not list stays as it
-was, with its source, its date and its mark: Spot prices and currencies always do, because the list has neither.
+A figure that AWS lists gets its date and the source A1, and is no longer inferred. Any other figure stays as it was,
+with its source, date and mark: Spot prices and currencies always do, because the list has neither.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Ask = Callable[[Query], Figure | None]
 
 @dataclass
 class Renewal:
-    """What a renewal did: figures that AWS listed, the changes among them, and what AWS does not list."""
+    """What a renewal did: how many figures AWS listed, which changed, which are new, and which AWS does not list."""
 
     listed: int = 0
     changed: list[str] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Renewal:
     missing: list[str] = field(default_factory=list)
 
     def take(self, row: Row, figure: Figure | None, label: str, *, usd: str, source: str, as_of: str) -> None:
-        """Put a figure into the columns of a row, or leave them."""
+        """Put a figure into the columns of a row; without one, leave them as they are."""
         if figure is None:
             self.missing.append(label)
             return
@@ -131,7 +132,7 @@ def read_table(path: Path) -> list[Row]:
 
 
 def write_table(path: Path, rows: list[Row]) -> None:
-    """A table whole, or not at all."""
+    """Write a table whole, or not at all."""
     part = path.with_suffix(".part")
     with part.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -198,7 +199,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
         renewal = renew(folder, pricelist.connect(), console, types)
     except (ClientError, BotoCoreError, pricelist.PriceListError) as error:
         raise OperatorError(
-            f"the prices were not renewed, the tables are as they were: {error}. Fix: these credentials need "
+            f"the prices were not renewed, and the tables are unchanged: {error}. Fix: these credentials need "
             "pricing:GetProducts (infra/operators gives it)."
         ) from error
     for line in renewal.changed:

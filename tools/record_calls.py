@@ -1,8 +1,9 @@
 """`make record-calls`: which rights the operator's commands need, recorded while the rehearsal types them.
 
-The tests of `REHEARSALS` type the commands on the embedded AWS, which writes down what each call needs; what they
-gather is moved to ENV=prod's names and kept in ``infra/operators/recorded-calls.json``. ``--check`` says whether that
-file is up to date and writes nothing.
+Needed when a command of operators makes another call; `tests/rehearsal/test_rights.py` says so. The tests of
+`REHEARSALS` type the commands on the embedded AWS, which writes down the rights that each call needs. They are written
+to ``infra/operators/recorded-calls.json``, with ENV=prod's names. ``--check`` says whether that file is up to date and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from ops.core.target import EMULATED_ACCOUNT
 RECORDED = ROOT / "infra" / "operators" / "recorded-calls.json"
 REHEARSALS = ("tests/rehearsal/test_rights.py", "tests/rehearsal/test_verify.py")
 FOLDER = "RECORDINGS"
-"""The variable that names the folder in which the rehearsal leaves what was called."""
+"""The variable that names the folder in which the rehearsal writes down the calls."""
 BOUNDARY = "iam:PermissionsBoundary"
-# Condition keys of a request that no policy here reads would only make the record longer.
+# Other condition keys would only make the record longer: no policy here reads them.
 CONTEXT = (
     "aws:RequestTag/Environment",
     "aws:RequestTag/Project",
@@ -50,15 +51,15 @@ CONTEXT = (
 )
 NOT_NEEDED = {
     "sts:AssumeRole": "make shell of the embedded AWS lends the node's keys; on AWS it is a session of Systems Manager",
-    "iam:GetUser": "the provider asks for its account so where credentials are not validated, as with the emulator; "
-    "on AWS sts:GetCallerIdentity, which needs no right, has told it",
+    "iam:GetUser": "the provider finds its account so where credentials are not validated, as with the emulator; "
+    "on AWS it uses sts:GetCallerIdentity, which needs no right",
     "iam:ListGroupsForUser": "make verify-aws asks what it runs as: operators are refused, which is the answer",
 }
-"""Calls that operators make here, and for which on AWS they need no right."""
+"""Actions of calls that operators make here, and for which they need no right on AWS."""
 
 
 class RehearsalError(OperatorError):
-    """The rehearsal failed, or calls reached the embedded AWS whose rights are not written in localaws/rights.py."""
+    """The rehearsal failed, or it made calls whose rights are not written in localaws/rights.py."""
 
     exit_code = 5
 
@@ -78,6 +79,7 @@ class Right:
     commands: tuple[str, ...] = field(default=(), compare=False)
 
     def as_json(self) -> dict[str, Any]:
+        """The right, as the file holds it."""
         return {
             "action": self.action,
             "resource": self.resource,
@@ -90,7 +92,7 @@ class Right:
 
 
 def normalise(text: str) -> str:
-    """A resource or value without what differs from run to run and account to account.
+    """A resource or value without ids, keys and the account, which differ from run to run.
 
     >>> normalise("arn:aws:ec2:eu-west-3:123456789012:vpc/vpc-0ab12cd34ef56ab78")
     'arn:aws:ec2:eu-west-3:<account>:vpc/vpc-<id>'
@@ -108,7 +110,7 @@ def normalise(text: str) -> str:
 
 
 def list_rights(lines: Iterable[Mapping[str, Any]]) -> Iterator[Right]:
-    """What the commands needed, from the lines of a recording."""
+    """The rights that commands needed, from the lines of a recording."""
     for line in lines:
         for need in line.get("needs", ()):
             if need["action"] in NOT_NEEDED:
@@ -120,9 +122,9 @@ def list_rights(lines: Iterable[Mapping[str, Any]]) -> Iterator[Right]:
 
 def _is_relevant(key: str, need: Mapping[str, Any]) -> bool:
     """Whether a policy of ours could depend on a key."""
-    if key == "aws:TagKeys":  # beside the tags themselves it says nothing more
+    if key == "aws:TagKeys":  # beside the tags themselves it adds nothing
         return not any(other.startswith("aws:RequestTag/") for other in need["context"])
-    if key == "aws:ResourceTag/Name":  # of ours it is only a name
+    if key == "aws:ResourceTag/Name":  # where there is a project, it is only a name
         return "aws:ResourceTag/Project" not in need["context"]
     return key in CONTEXT
 
@@ -132,31 +134,31 @@ def _normalise_value(value: str | list[str]) -> str | tuple[str, ...]:
 
 
 def list_unknown_calls(lines: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The calls whose rights nobody has written down, and somebody should."""
+    """The calls whose rights are not written down, and should be."""
     return {line["unknown"] for line in lines if "unknown" in line} - set(NOT_NEEDED)
 
 
 def move_to_prod(right: Right) -> Right:
-    """A right of ENV=local as ENV=prod's operators need it: names, tags, and the boundary that apply finds there.
+    """A right of ENV=local as ENV=prod's operators need it: with their names, tags and permissions boundary.
 
     >>> move_to_prod(Right("s3:ListBucket", "arn:aws:s3:::fruits-local-data-<account>")).resource
     'arn:aws:s3:::fruits-prod-data-<account>'
     """
 
-    def moved(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def move(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if isinstance(value, tuple):
-            return tuple(str(moved(part)) for part in value)
+            return tuple(str(move(part)) for part in value)
         return "prod" if value == "local" else value.replace("fruits-local", "fruits-prod")
 
-    context = {key: moved(value) for key, value in right.context}
+    context = {key: move(value) for key, value in right.context}
     role = right.action.startswith("iam:") and ":role/fruits-" in right.resource
     if role and any(kind.knows(BOUNDARY) for kind in reference.find_action(right.action).kinds):
         context[BOUNDARY] = "arn:aws:iam::<account>:policy/fruits-prod-boundary"
-    return Right(right.action, str(moved(right.resource)), tuple(sorted(context.items())), right.commands)
+    return Right(right.action, str(move(right.resource)), tuple(sorted(context.items())), right.commands)
 
 
 def merge_rights(rights: Iterable[Right]) -> list[Right]:
-    """Each right once, sorted, with every command that needs it."""
+    """Each right once, sorted, with all commands that need it."""
     commands: dict[Right, set[str]] = {}
     for right in rights:
         commands.setdefault(right, set()).update(right.commands)
@@ -183,7 +185,7 @@ def parse_rights(text: str) -> list[Right]:
 
 
 def diff_rights(before: Sequence[Right], now: Sequence[Right]) -> list[str]:
-    """What a new recording has more and less; the commands beside a right are not compared."""
+    """The rights that a new recording adds and lacks; the commands of a right are not compared."""
     more = [f"+ {right.action} on {right.resource} {dict(right.context)}" for right in now if right not in set(before)]
     less = [f"- {right.action} on {right.resource} {dict(right.context)}" for right in before if right not in set(now)]
     return more + less
@@ -193,18 +195,18 @@ def diff_rights(before: Sequence[Right], now: Sequence[Right]) -> list[str]:
 
 
 def rehearse(folder: Path) -> list[Right]:
-    """Run the rehearsal with its recordings going to a folder; the value is what its commands needed.
+    """Run the rehearsal, with its recordings in a folder; returns the rights that its commands needed.
 
     Raises
     ------
-    RehearsalError : a command of it failed, or a call is not understood: it would be missing in the record
+    RehearsalError : one of its commands failed, or a call is not understood
     """
-    # without the tests that hold the rehearsal to the record, which is to be renewed
-    chosen = ["-n", "0", "-k", "not record_knows and not ctrl_c", *REHEARSALS]
-    command = [sys.executable, "-m", "pytest", "-q", *chosen]
+    # without the tests that compare the rehearsal with the record, which is to be renewed
+    selection = ["-n", "0", "-k", "not record_knows and not ctrl_c", *REHEARSALS]
+    command = [sys.executable, "-m", "pytest", "-q", *selection]
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, FOLDER: str(folder)}, check=False).returncode
     if code:
-        raise RehearsalError("the rehearsal failed: see above. Fix: what it names; then record again.")
+        raise RehearsalError("the rehearsal failed: see above. Fix: the test that it names, then record again.")
     texts = [file.read_text() for file in sorted(folder.glob("*.jsonl"))]
     lines = [json.loads(line) for text in texts for line in text.splitlines()]
     if unknown := list_unknown_calls(lines):
@@ -216,7 +218,7 @@ def rehearse(folder: Path) -> list[Right]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record, or check the record; the exit code of a check is 1 where it is out of date."""
+    """Record, or check the record. Exit code: 0; 1 when ``--check`` sees a difference; 5 when the rehearsal failed."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.record_calls", description="Record the rights of an operator."
     )

@@ -1,7 +1,7 @@
 """Draw the report's pictures for the documents: ``python -m tools.report_pictures runs/sample-…/report.html``.
 
-docs/report.png is what a reader sees first; docs/report-annotated.png is the same with the numbers that
-docs/reading-the-report.md explains. Needs Chromium (``CHROMIUM=`` names one).
+Needed after a change of the report's page. docs/report.png is what a reader sees first; docs/report-annotated.png is
+the same with the numbers that docs/reading-the-report.md explains. Needs Chromium (``CHROMIUM=`` names one).
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ _BADGE = """([selector, number]) => {
 }"""
 
 
-def save(page: Page, place: Path) -> None:
+def save_screenshot(page: Page, place: Path) -> None:
     """A screenshot, as small as PNG allows."""
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(place, "PNG", optimize=True)
     print(f"{place.relative_to(ROOT)}: {place.stat().st_size // 1024} KiB")
 
 
 def main(arguments: list[str]) -> int:
+    """Draw the pictures of the report that is named. Exit code: 0."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--headless", "--no-sandbox"])
@@ -47,12 +48,12 @@ def main(arguments: list[str]) -> int:
         page.wait_for_selector("html[data-ready=yes]", state="attached")
         page.evaluate("window.fruits.choose(119)")
         page.wait_for_timeout(1000)
-        save(page, ROOT / "docs" / "report.png")
+        save_screenshot(page, ROOT / "docs" / "report.png")
         for number, selector in enumerate(MARKS, 1):
             page.evaluate(_BADGE, [selector, number])
         page.set_viewport_size({"width": WIDTH, "height": HEIGHT + 330})
         page.wait_for_timeout(1000)
-        save(page, ROOT / "docs" / "report-annotated.png")
+        save_screenshot(page, ROOT / "docs" / "report-annotated.png")
         browser.close()
     return 0
 

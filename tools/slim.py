@@ -1,7 +1,7 @@
-"""Leave out of .venv what no command reads, a sixth of it: ``python -m tools.slim``. Run again, it does nothing.
+"""Remove from .venv what no command reads, a sixth of it: ``python -m tools.slim``. A second run does nothing.
 
 The set-up calls it after each installation, when the hashes of all wheels have been checked. What is removed comes back
-with an installation of the package concerned.
+when its package is installed again.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ UNUSED = {
     "tornado/test": "",
     "awscli/examples/*/": "examples in the texts of aws help",
 }
-"""Files and folders of packages, as patterns, and what they are for (an empty text: as the one before)."""
+"""Patterns of files and folders of packages, each with what it is for; an empty text means the same as before."""
 MODELS = "awscli/botocore/data"
 """Descriptions of AWS's services, which the AWS command line reads compressed too, as botocore ships its own."""
 
 
 def list_unused(packages: Path) -> list[Path]:
-    """What is unused, and there, below site-packages."""
+    """The unused files and folders that are there, below site-packages."""
     return [place for name in UNUSED for place in packages.glob(name)]
 
 
 def remove_unused(packages: Path) -> int:
-    """Remove it; returns the bytes freed."""
+    """Remove the unused files and folders; returns the bytes freed."""
     freed = 0
     for place in list_unused(packages):
-        freed += size_of(place)
+        freed += measure_size(place)
         if place.is_dir():
             shutil.rmtree(place)
         else:
@@ -70,16 +70,16 @@ def compress_models(packages: Path) -> int:
     return freed
 
 
-def size_of(place: Path) -> int:
+def measure_size(place: Path) -> int:
     """Bytes of a file, or of every file below a folder."""
     return sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file())
 
 
 def main() -> None:
-    """Say what was left out, where anything was."""
+    """Remove and compress, and print how much that freed, if anything."""
     packages = Path(sysconfig.get_path("purelib"))
     if freed := remove_unused(packages) + compress_models(packages):
-        print(f"left out what no command reads: {freed / 1e6:.0f} MB")
+        print(f"removed what no command reads: {freed / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""EMR as its users see it: the API, the life of a cluster, bootstrap actions and steps that really run."""
+"""EMR as its users see it: the API, the life of a cluster, and bootstrap actions and steps that really run."""

@@ -17,7 +17,7 @@ from localaws import patching
 from localaws.answers import operation
 from localaws.emr import rules
 from localaws.emr.life import Supervisor
-from localaws.emr.model import Cluster, SpotWait, Step, fleet, now
+from localaws.emr.model import Cluster, SpotWait, Step, make_fleet, now
 
 _PAGE = 50
 _EXCLUSIVE = (
@@ -28,10 +28,10 @@ _EXCLUSIVE = (
 _ENDED = "A job flow that is shutting down, terminated, or finished may not be modified."
 
 
-def paged(items: list[dict[str, Any]], key: str, request: dict[str, Any], size: int = _PAGE) -> dict[str, Any]:
+def make_page(items: list[dict[str, Any]], key: str, request: dict[str, Any], size: int = _PAGE) -> dict[str, Any]:
     """One page of a listing, and the marker of the next.
 
-    >>> paged([{"n": 1}, {"n": 2}, {"n": 3}], "Things", {"Marker": "2"}, size=2)
+    >>> make_page([{"n": 1}, {"n": 2}, {"n": 3}], "Things", {"Marker": "2"}, size=2)
     {'Things': [{'n': 3}], 'Marker': None}
     """
     start = int(request.get("Marker") or 0)
@@ -39,16 +39,16 @@ def paged(items: list[dict[str, Any]], key: str, request: dict[str, Any], size: 
     return {key: items[start:following], "Marker": str(following) if following < len(items) else None}
 
 
-def _clusters(account: str, region: str) -> dict[str, Cluster]:
+def _find_clusters(account: str, region: str) -> dict[str, Cluster]:
     # moto's own dictionary, so that its reset empties it and its tagging API finds the clusters
     return cast(dict[str, Cluster], emr_backends[account][region].clusters)
 
 
 def _make_setter(name: str, member: str, attribute: str) -> Callable[[Any], ActionResult]:
-    """The operation that gives a member of its request to clusters."""
+    """An operation that sets an attribute of clusters to a member of its request."""
 
     def set_value(self: Emr, request: dict[str, Any]) -> None:
-        for cluster in [self._cluster(cluster_id) for cluster_id in request["JobFlowIds"]]:
+        for cluster in [self._find_cluster(cluster_id) for cluster_id in request["JobFlowIds"]]:
             with cluster.changed:
                 setattr(cluster, attribute, request[member])
                 cluster.changed.notify_all()
@@ -69,14 +69,14 @@ class Emr(ElasticMapReduceResponse):
     # -- helpers ----------------------------------------
     @property
     def _clusters(self) -> dict[str, Cluster]:
-        return _clusters(self.current_account, self.region)
+        return _find_clusters(self.current_account, self.region)
 
-    def _cluster(self, cluster_id: str) -> Cluster:
+    def _find_cluster(self, cluster_id: str) -> Cluster:
         if cluster_id not in self._clusters:
             raise InvalidRequestException(f"Cluster id '{cluster_id}' is not valid.")
         return self._clusters[cluster_id]
 
-    def _live(self, cluster_id: str) -> Cluster:
+    def _find_live_cluster(self, cluster_id: str) -> Cluster:
         if cluster_id not in self._clusters:
             raise ValidationException("Specified job flow ID does not exist.")
         if not self._clusters[cluster_id].is_live:
@@ -104,29 +104,29 @@ class Emr(ElasticMapReduceResponse):
             raise InvalidRequestException(f"Security configuration with name '{name}' does not exist.")
         ec2 = ec2_backends[self.current_account][self.region]
         instances = request.get("Instances", {})
-        known = {subnet for zone in ec2.subnets.values() for subnet in zone}
+        subnets = {subnet for zone in ec2.subnets.values() for subnet in zone}
         for subnet in [*instances.get("Ec2SubnetIds", []), instances.get("Ec2SubnetId")]:
-            if subnet and subnet not in known:
+            if subnet and subnet not in subnets:
                 raise ValidationException(f"The subnet {subnet} does not exist.")
 
     @operation("DescribeCluster")
     def describe_cluster(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         with cluster.changed:
-            return {"Cluster": cluster.described()}
+            return {"Cluster": cluster.describe()}
 
     @operation("ListClusters")
     def list_clusters(self, request: dict[str, Any]) -> dict[str, Any]:
         states = request.get("ClusterStates")
         after, before = request.get("CreatedAfter"), request.get("CreatedBefore")
-        chosen = [
+        listed = [
             c
             for c in sorted(self._clusters.values(), key=lambda c: c.created, reverse=True)
             if (not states or c.state in states)
             and (after is None or c.created.timestamp() > after)
             and (before is None or c.created.timestamp() < before)
         ]
-        return paged([c.summary() for c in chosen], "Clusters", request)
+        return make_page([c.summarize() for c in listed], "Clusters", request)
 
     @operation("DescribeJobFlows")
     def describe_job_flows(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -136,16 +136,14 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("TerminateJobFlows")
     def terminate_job_flows(self, request: dict[str, Any]) -> None:
-        clusters = [self._cluster(i) for i in request["JobFlowIds"]]
-        for cluster in clusters:
-            if not cluster.protected:
-                cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")
+        clusters = [self._find_cluster(i) for i in request["JobFlowIds"]]
+        terminate(self.current_account, self.region, request["JobFlowIds"])
         if any(c.protected and c.is_live for c in clusters):
             raise ValidationException("Could not shut down one or more job flows since they are termination protected.")
 
     @operation("ModifyCluster")
     def modify_cluster(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(request["ClusterId"])
+        cluster = self._find_live_cluster(request["ClusterId"])
         level = request.get("StepConcurrencyLevel", cluster.concurrency)
         rules.check_concurrency(level)
         with cluster.changed:
@@ -164,16 +162,16 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("AddTags")
     def add_tags(self, request: dict[str, Any]) -> None:
-        cluster = self._cluster(request["ResourceId"])
+        cluster = self._find_cluster(request["ResourceId"])
         cluster.add_tags({t["Key"]: t.get("Value", "") for t in request["Tags"]})
 
     @operation("RemoveTags")
     def remove_tags(self, request: dict[str, Any]) -> None:
-        self._cluster(request["ResourceId"]).remove_tags(request["TagKeys"])
+        self._find_cluster(request["ResourceId"]).remove_tags(request["TagKeys"])
 
     @operation("ListBootstrapActions")
     def list_bootstrap_actions(self, request: dict[str, Any]) -> dict[str, Any]:
-        actions = self._cluster(request["ClusterId"]).request.get("BootstrapActions", [])
+        actions = self._find_cluster(request["ClusterId"]).request.get("BootstrapActions", [])
         listed = [
             {
                 "Name": a["Name"],
@@ -182,12 +180,12 @@ class Emr(ElasticMapReduceResponse):
             }
             for a in actions
         ]
-        return paged(listed, "BootstrapActions", request)
+        return make_page(listed, "BootstrapActions", request)
 
     # -- policies ----------------------------------------
     @operation("PutAutoTerminationPolicy")
     def put_auto_termination_policy(self, request: dict[str, Any]) -> None:
-        cluster = self._live(request["ClusterId"])
+        cluster = self._find_live_cluster(request["ClusterId"])
         rules.check_idle_timeout(request.get("AutoTerminationPolicy"))
         with cluster.changed:
             cluster.auto_termination = request.get("AutoTerminationPolicy", {})
@@ -195,15 +193,15 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetAutoTerminationPolicy")
     def get_auto_termination_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"AutoTerminationPolicy": self._cluster(request["ClusterId"]).auto_termination}
+        return {"AutoTerminationPolicy": self._find_cluster(request["ClusterId"]).auto_termination}
 
     @operation("RemoveAutoTerminationPolicy")
     def remove_auto_termination_policy(self, request: dict[str, Any]) -> None:
-        self._live(request["ClusterId"]).auto_termination = None
+        self._find_live_cluster(request["ClusterId"]).auto_termination = None
 
     @operation("PutManagedScalingPolicy")
     def put_managed_scaling_policy(self, request: dict[str, Any]) -> None:
-        cluster = self._live(request["ClusterId"])
+        cluster = self._find_live_cluster(request["ClusterId"])
         limits = request["ManagedScalingPolicy"]["ComputeLimits"]
         if (limits["UnitType"] == "InstanceFleetUnits") != bool(cluster.fleets):
             kind = "InstanceFleetUnits" if cluster.fleets else "Instances or VCPU"
@@ -214,41 +212,41 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetManagedScalingPolicy")
     def get_managed_scaling_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ManagedScalingPolicy": self._cluster(request["ClusterId"]).managed_scaling}
+        return {"ManagedScalingPolicy": self._find_cluster(request["ClusterId"]).managed_scaling}
 
     @operation("RemoveManagedScalingPolicy")
     def remove_managed_scaling_policy(self, request: dict[str, Any]) -> None:
-        self._live(request["ClusterId"]).managed_scaling = None
+        self._find_live_cluster(request["ClusterId"]).managed_scaling = None
 
     # -- capacity ----------------------------------------
     @operation("ListInstanceFleets")
     def list_instance_fleets(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         if not cluster.fleets:
             raise InvalidRequestException(_EXCLUSIVE.format("groups", "Fleets", "Groups"))
         with cluster.changed:
-            return paged([dict(f) for f in cluster.fleets], "InstanceFleets", request)
+            return make_page([dict(f) for f in cluster.fleets], "InstanceFleets", request)
 
     @operation("AddInstanceFleet")
     def add_instance_fleet(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(request["ClusterId"])
+        cluster = self._find_live_cluster(request["ClusterId"])
         if not cluster.fleets:
             raise InvalidRequestException("Instance fleets and instance groups are mutually exclusive.")
         config = request["InstanceFleet"]
         if any(f["InstanceFleetType"] == config["InstanceFleetType"] for f in cluster.fleets):
             raise InvalidRequestException(f"A {config['InstanceFleetType']} instance fleet already exists.")
         rules.check_fleet(config)
-        added = fleet(config)
+        new = make_fleet(config)
         with cluster.changed:
-            cluster.spot_waits[added["Id"]] = SpotWait(now(), is_first=True)
-            cluster.fleets.append(added)
+            cluster.spot_waits[new["Id"]] = SpotWait(now(), is_first=True)
+            cluster.fleets.append(new)
             cluster.changed.notify_all()
         self.supervisor.resize(cluster)
-        return {"ClusterId": cluster.id, "InstanceFleetId": added["Id"], "ClusterArn": cluster.arn}
+        return {"ClusterId": cluster.id, "InstanceFleetId": new["Id"], "ClusterArn": cluster.arn}
 
     @operation("ModifyInstanceFleet")
     def modify_instance_fleet(self, request: dict[str, Any]) -> None:
-        cluster, change = self._cluster(request["ClusterId"]), request["InstanceFleet"]
+        cluster, change = self._find_cluster(request["ClusterId"]), request["InstanceFleet"]
         if cluster.state not in ("RUNNING", "WAITING"):  # Terraform's provider knows this sentence
             raise InvalidRequestException(
                 "An instance fleet may only be modified when the cluster is running or waiting."
@@ -266,11 +264,11 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("ListInstanceGroups")
     def list_instance_groups(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         if cluster.fleets:
             raise InvalidRequestException(_EXCLUSIVE.format("fleets", "Groups", "Fleets"))
         with cluster.changed:
-            return paged([dict(g) for g in cluster.groups], "InstanceGroups", request)
+            return make_page([dict(g) for g in cluster.groups], "InstanceGroups", request)
 
     @operation("AddInstanceGroups")
     def add_instance_groups(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -282,58 +280,60 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("ListInstances")
     def list_instances(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         kinds = request.get("InstanceGroupTypes") or (
             [request["InstanceFleetType"]] if "InstanceFleetType" in request else None
         )
         with cluster.changed:
-            described = [
-                i.described()
+            instances = [
+                i.describe()
                 for i in cluster.instances
                 if (kinds is None or i.role in kinds)
                 and request.get("InstanceFleetId", i.fleet_id) == i.fleet_id
                 and request.get("InstanceGroupId", i.group_id) == i.group_id
             ]
-        states = request.get("InstanceStates")
-        return paged([d for d in described if not states or d["Status"]["State"] in states], "Instances", request, 2000)
+        if states := request.get("InstanceStates"):
+            instances = [i for i in instances if i["Status"]["State"] in states]
+        return make_page(instances, "Instances", request, 2000)
 
     # -- steps ----------------------------------------
     @operation("AddJobFlowSteps")
     def add_job_flow_steps(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._live(request["JobFlowId"])
+        cluster = self._find_live_cluster(request["JobFlowId"])
         with cluster.changed:
-            rules.check_steps(request["Steps"], concurrency=cluster.concurrency, open_steps=len(cluster.open_steps()))
-            added = [Step(s) for s in request["Steps"]]
-            cluster.steps += added
+            open_steps = len(cluster.list_open_steps())
+            rules.check_steps(request["Steps"], concurrency=cluster.concurrency, open_steps=open_steps)
+            new = [Step(s) for s in request["Steps"]]
+            cluster.steps += new
             cluster.changed.notify_all()
-        return {"StepIds": [s.id for s in added]}
+        return {"StepIds": [s.id for s in new]}
 
     @operation("ListSteps")
     def list_steps(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         ids, states = request.get("StepIds"), request.get("StepStates")
         if ids and states:
             raise InvalidRequestException("Cannot filter by both step IDs and step states.")
         with cluster.changed:
-            chosen = [
-                s.described()
+            listed = [
+                s.describe()
                 for s in reversed(cluster.steps)
                 if (not ids or s.id in ids) and (not states or s.state in states)
             ]
-        return paged(chosen, "Steps", request)
+        return make_page(listed, "Steps", request)
 
     @operation("DescribeStep")
     def describe_step(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
-        step = cluster.step(request["StepId"])
+        cluster = self._find_cluster(request["ClusterId"])
+        step = cluster.find_step(request["StepId"])
         if step is None:
             raise InvalidRequestException(f"Step id '{request['StepId']}' is not valid.")
         with cluster.changed:
-            return {"Step": step.described()}
+            return {"Step": step.describe()}
 
     @operation("CancelSteps")
     def cancel_steps(self, request: dict[str, Any]) -> dict[str, Any]:
-        cluster = self._cluster(request["ClusterId"])
+        cluster = self._find_cluster(request["ClusterId"])
         force = request.get("StepCancellationOption") == "TERMINATE_PROCESS"
         infos = []
         for step_id in request["StepIds"]:
@@ -350,7 +350,7 @@ class Emr(ElasticMapReduceResponse):
 
     @operation("GetBlockPublicAccessConfiguration")
     def get_block_public_access_configuration(self, request: dict[str, Any]) -> dict[str, Any]:
-        # on, with port 22 excepted, where nobody has changed it: moto answers nothing then
+        # moto answers nothing until somebody changes it; on AWS it is on, except for port 22
         answer = self.backend.get_block_public_access_configuration()
         config = answer.get("block_public_access_configuration", {"block_public_security_group_rules": True})
         metadata = answer.get("block_public_access_configuration_metadata", {})
@@ -381,17 +381,17 @@ class Emr(ElasticMapReduceResponse):
     def list_security_configurations(self, request: dict[str, Any]) -> dict[str, Any]:
         configurations = self.backend.security_configurations.values()
         listed = [{"Name": s.name, "CreationDateTime": s.creation_date_time} for s in configurations]
-        return paged(listed, "SecurityConfigurations", request)
+        return make_page(listed, "SecurityConfigurations", request)
 
 
-def operations() -> dict[str, str]:
+def list_operations() -> dict[str, str]:
     """The operations that are ours: name of the API call by name of the method."""
     return {n: m.operation for n, m in vars(Emr).items() if hasattr(m, "operation")}
 
 
 def terminate(account: str, region: str, cluster_ids: list[str]) -> None:
-    """TerminateJobFlows as the scheduler calls it: a protected cluster stays."""
-    clusters = _clusters(account, region)
+    """End clusters as TerminateJobFlows does: not those that are protected."""
+    clusters = _find_clusters(account, region)
     for cluster in (clusters[i] for i in cluster_ids if i in clusters):
         if not cluster.protected:
             cluster.end("TERMINATED", "USER_REQUEST", "Terminated by user request")
@@ -399,7 +399,7 @@ def terminate(account: str, region: str, cluster_ids: list[str]) -> None:
 
 def install(supervisor: Supervisor) -> None:
     """Put our EMR in moto's place."""
-    patching.expect(
+    patching.require_attributes(
         ElasticMapReduceBackend,
         "list_release_labels",
         "list_supported_instance_types",
@@ -407,8 +407,8 @@ def install(supervisor: Supervisor) -> None:
         "get_block_public_access_configuration",
         "put_block_public_access_configuration",
     )
-    patching.expect(
+    patching.require_attributes(
         ElasticMapReduceResponse, "dispatch", "create_security_configuration", "list_supported_instance_types"
     )
     Emr.supervisor = supervisor
-    patching.replace(moto.emr.urls, "url_paths", {"{0}/$": Emr.dispatch})
+    patching.replace_attribute(moto.emr.urls, "url_paths", {"{0}/$": Emr.dispatch})

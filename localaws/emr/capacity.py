@@ -17,17 +17,17 @@ SWITCH, TERMINATE, GIVE_UP = "SWITCH_TO_ON_DEMAND", "TERMINATE_CLUSTER", "give u
 
 
 def count_provisioned(fleet: dict[str, Any], instances: Collection[Instance]) -> None:
-    """Say in a fleet how many units of each market it has."""
+    """Write into a fleet how many units of each market it has."""
     weight = fleet["InstanceTypeSpecifications"][0].get("WeightedCapacity", 1)
     fleet["ProvisionedOnDemandCapacity"] = weight * _count_living(instances, fleet["Id"], "ON_DEMAND")
     fleet["ProvisionedSpotCapacity"] = weight * _count_living(instances, fleet["Id"], "SPOT")
 
 
 def list_waits(cluster: Cluster) -> dict[str, int]:
-    """How many Spot instances fleets wait for, by the fleets' ids; none of what is given up."""
+    """How many Spot instances each fleet waits for, by its id; without fleets that have given up."""
     return {
         target["fleet_id"]: lacking
-        for target in cluster.targets()
+        for target in cluster.list_targets()
         if target["market"] == "SPOT"
         and "fleet_id" in target
         and not cluster.spot_waits[target["fleet_id"]].is_given_up
@@ -60,24 +60,24 @@ def _list_limits(
 
 
 def list_due(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> list[tuple[dict[str, Any], str]]:
-    """The fleets among those that have waited long enough, each with what EMR does."""
+    """Those of the waiting fleets that have waited long enough, each with what EMR does."""
     return [(f, action) for f, moment, action in _list_limits(cluster, waiting, clock_rate) if moment <= now()]
 
 
-def seconds_left(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> float | None:
-    """Until the first of these fleets has waited long enough; None where nothing limits them."""
+def compute_seconds_left(cluster: Cluster, waiting: Iterable[str], clock_rate: float) -> float | None:
+    """Seconds until the first of these fleets has waited long enough; None where nothing limits them."""
     moments = [moment for _, moment, _ in _list_limits(cluster, waiting, clock_rate)]
     return max(0.0, (min(moments) - now()).total_seconds()) if moments else None
 
 
-def fault_of_step(fault: str, cluster: Cluster) -> str:
+def find_step_fault(fault: str, cluster: Cluster) -> str:
     """The fault that a step meets: there is capacity where a fleet has taken machines on demand instead of Spot."""
     has_switched = any(wait.switched for wait in cluster.spot_waits.values())
     return "" if fault == "no-capacity" and has_switched else fault
 
 
 def describe_timeout(fleet: dict[str, Any]) -> str:
-    """Why the cluster ends; in words of our own, because AWS documents only the code."""
+    """Why the cluster ends, in words of our own: AWS documents only the code."""
     minutes = fleet["LaunchSpecifications"]["SpotSpecification"]["TimeoutDurationMinutes"]
     kind = fleet["InstanceFleetType"]
     return f"The {kind} instance fleet {fleet['Id']} got no Spot capacity within its timeout of {minutes} minutes"

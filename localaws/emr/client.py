@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 LAUNCHED = "AM container is launched, waiting for AM container to Register with RM"
-RPC_PORT = 45383  # any: nobody asks there
+RPC_PORT = 45383  # any number: nothing listens there
 _SIGNAL = 128
 
 
@@ -31,16 +31,16 @@ class Application:
     primary: str
     master: str
 
-    def report_submission(self, now: datetime) -> str:
-        """From the submission to the master's registration."""
+    def format_submission(self, now: datetime) -> str:
+        """The client's lines from the submission to the master's registration."""
         return (
             f"{format_line(now, f'INFO Client: Submitting application {self.id} to ResourceManager')}"
             f"{format_line(now, f'INFO YarnClientImpl: Submitted application {self.id}')}"
-            f"{self._report(now, 'ACCEPTED', LAUNCHED)}{self._report(now, 'RUNNING', 'N/A', runs=True)}"
+            f"{self._format_report(now, 'ACCEPTED', LAUNCHED)}{self._format_report(now, 'RUNNING', 'N/A', runs=True)}"
         )
 
-    def report_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
-        """How it ended.
+    def format_end(self, now: datetime, code: int, *, cancelled: bool = False) -> str:
+        """The client's last lines: how the application ended.
 
         Parameters
         ----------
@@ -48,26 +48,27 @@ class Application:
         cancelled : the signal was YARN's, because a user wanted the application to end
         """
         if code == 0:
-            return self._report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
+            return self._format_report(now, "FINISHED", "N/A", "SUCCEEDED", runs=True) + format_hook(now)
         if cancelled:
             diagnosis = f"Application {self.id} was killed by user hadoop at {self.primary}"
-            return self._report(now, "KILLED", diagnosis, "KILLED") + self._raised("is killed", 1315) + format_hook(now)
-        diagnosis = describe_exit(code) if code > 0 else self._killed(now, _SIGNAL - code)
-        report = self._report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
+            report = self._format_report(now, "KILLED", diagnosis, "KILLED")
+            return report + self._format_exception("is killed", 1315) + format_hook(now)
+        diagnosis = describe_exit(code) if code > 0 else self._describe_kill(now, _SIGNAL - code)
+        report = self._format_report(now, "FINISHED" if code > 0 else "FAILED", diagnosis, "FAILED", runs=code > 0)
         error = format_line(now, f"ERROR Client: Application diagnostics message: {diagnosis}")
-        return report + error + self._raised("finished with failed status", 1312) + format_hook(now)
+        return report + error + self._format_exception("finished with failed status", 1312) + format_hook(now)
 
-    def _raised(self, how: str, number: int) -> str:
+    def _format_exception(self, outcome: str, number: int) -> str:
         return (
-            f'Exception in thread "main" org.apache.spark.SparkException: Application {self.id} {how}\n'
+            f'Exception in thread "main" org.apache.spark.SparkException: Application {self.id} {outcome}\n'
             f"\tat org.apache.spark.deploy.yarn.Client.run(Client.scala:{number})\n"
             "\tat org.apache.spark.deploy.yarn.YarnClusterApplication.start(Client.scala:1745)\n"
         )
 
-    def _report(
+    def _format_report(
         self, now: datetime, state: str, diagnosis: str, final: str = "UNDEFINED", *, runs: bool = False
     ) -> str:
-        """A change of state: the line, and the block of details that follows it."""
+        """A change of state: a line, and the block of details that follows it."""
         details = {
             "client token": "N/A",
             "diagnostics": diagnosis,
@@ -83,14 +84,14 @@ class Application:
         report = format_line(now, f"INFO Client: Application report for {self.id} (state: {state})")
         return f"{report}{format_line(now, f'INFO Client: {block}')}"
 
-    def _killed(self, now: datetime, code: int) -> str:
+    def _describe_kill(self, now: datetime, code: int) -> str:
         attempt = self.id.replace("application", "appattempt") + "_000001"
-        at = f"[{now:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "]"
+        stamp = f"[{now:%Y-%m-%d %H:%M:%S.%f}"[:-3] + "]"
         return (
             f"Application {self.id} failed 1 times (global limit =2; local limit is =1) due to AM Container for "
-            f"{attempt} exited with  exitCode: {code}\nFailing this attempt.Diagnostics: {at}Container killed on "
-            f"request. Exit code is {code}\n{at}Container exited with a non-zero exit code {code}. \n"
-            f"{at}Killed by external signal\nFor more detailed output, check the application tracking page: http://{self.primary}:8088/cluster/app/"
+            f"{attempt} exited with  exitCode: {code}\nFailing this attempt.Diagnostics: {stamp}Container killed on "
+            f"request. Exit code is {code}\n{stamp}Container exited with a non-zero exit code {code}. \n"
+            f"{stamp}Killed by external signal\nFor more detailed output, check the application tracking page: http://{self.primary}:8088/cluster/app/"
             f"{self.id} Then click on links to logs of each attempt.\n. Failing the application."
         )
 
@@ -111,7 +112,7 @@ def describe_exit(code: int) -> str:
 
 
 def describe_master_end(now: datetime, code: int) -> str:
-    """The master's own last words; none when all went well, and none when it was killed."""
+    """The master's own last lines; none when all went well, and none when it was killed."""
     if code <= 0:
         return ""
     return format_line(now, f"ERROR ApplicationMaster: {describe_exit(code)}") + format_line(

@@ -1,6 +1,6 @@
 """EMR's Hadoop on this machine: core and task instances as NodeManagers of a real YARN (``LOCALAWS_YARN=1``).
 
-The cluster's classifications go to YARN and Spark as they are. docs/embedded-aws.md lists what has to differ here.
+The cluster's classifications go to YARN and Spark unchanged. docs/embedded-aws.md lists what must differ here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from localaws.java import find_pyspark
 from localaws.processes import find_processes
 from localaws.settings import Settings
 from localaws.yarn import jars, plan
-from localaws.yarn.daemons import MARK, Yarn
+from localaws.yarn.daemons import MACHINE_VARIABLE, Yarn
 from localaws.yarn.plan import ClusterPlan, Machine
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ YARN_MB = {
     "2xlarge": {"m": 23424, "c": 11712, "r": 54272},
     "4xlarge": {"m": 54272, "c": 23424, "r": 116736},
 }
-GIB_A_VCPU = {"c": 2, "m": 4, "r": 8}
+GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
 # EMR leaves the node three quarters of an instance's memory, or a little less.
 SHARE_OF_MACHINE = 0.75
 SHARE_OF_INSTANCE = 0.7
@@ -55,7 +55,7 @@ LEAST_MB = {
     "spark.executor.memory": 600,
     "spark.executor.memoryOverhead": 1300,
 }
-STEP_MB = 32  # of which every container is a multiple: yarn.scheduler.minimum-allocation-mb
+CONTAINER_UNIT_MB = 32  # every container is a multiple of it: yarn.scheduler.minimum-allocation-mb
 
 
 # ------------------------------------------------------------------------------------------------ sizes, pure
@@ -71,46 +71,46 @@ def count_vcpus(instance_type: str) -> int:
     return 4 * int(match[1] or 1) if match else 2
 
 
-def yarn_memory(instance_type: str) -> int:
+def compute_yarn_mb(instance_type: str) -> int:
     """The memory (MB) that EMR gives YARN on an instance type: from AWS's table, by rule for what is not in it.
 
-    >>> yarn_memory("m5.xlarge"), yarn_memory("c7g.2xlarge"), yarn_memory("m5.8xlarge")
+    >>> compute_yarn_mb("m5.xlarge"), compute_yarn_mb("c7g.2xlarge"), compute_yarn_mb("m5.8xlarge")
     (11712, 11712, 91750)
     """
     family, _, size = instance_type.partition(".")
-    known = YARN_MB.get(size, {}).get(family[:1])
-    if known is not None:
-        return known
-    return int(count_vcpus(instance_type) * GIB_A_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
+    listed_mb = YARN_MB.get(size, {}).get(family[:1])
+    if listed_mb is not None:
+        return listed_mb
+    return int(count_vcpus(instance_type) * GIB_PER_VCPU.get(family[:1], 4) * 1024 * SHARE_OF_INSTANCE)
 
 
-def node_memory(instance_type: str, factor: float, defaults: Mapping[str, str] | None = None) -> int:
+def compute_node_mb(instance_type: str, factor: float, defaults: Mapping[str, str] | None = None) -> int:
     """The memory (MB) of an instance's NodeManager here: with room for a driver and an executor, where it has that.
 
     Parameters
     ----------
     defaults : the cluster's spark-defaults, which say how large these are
 
-    >>> node_memory("m5.xlarge", 1.0), node_memory("m5.xlarge", 0.5)
+    >>> compute_node_mb("m5.xlarge", 1.0), compute_node_mb("m5.xlarge", 0.5)
     (11712, 5856)
     >>> sizes = {"spark.driver.memory": "1g", "spark.driver.memoryOverhead": "4832", "spark.executor.memory": "2g",
     ...          "spark.executor.memoryOverhead": "3808"}
-    >>> node_memory("m5.xlarge", 0.1, sizes), node_memory("c5.xlarge", 0.1, sizes)
+    >>> compute_node_mb("m5.xlarge", 0.1, sizes), compute_node_mb("c5.xlarge", 0.1, sizes)
     (5344, 5344)
     """
-    whole, given = yarn_memory(instance_type), defaults or {}
+    whole_mb, sizes = compute_yarn_mb(instance_type), defaults or {}
     pair = 0
     for side in ("driver", "executor"):
-        names = [name for name in LEAST_MB if f".{side}." in name and name in given]
-        container = sum(in_mb(scale_setting(name, given[name], factor)) for name in names)
-        pair += -(-container // STEP_MB) * STEP_MB
-    return min(whole, max(int(whole * factor), pair))
+        names = [name for name in LEAST_MB if f".{side}." in name and name in sizes]
+        container = sum(parse_mb(scale_setting(name, sizes[name], factor)) for name in names)
+        pair += -(-container // CONTAINER_UNIT_MB) * CONTAINER_UNIT_MB
+    return min(whole_mb, max(int(whole_mb * factor), pair))
 
 
 def find_workers(instances: Iterable[Instance]) -> list[Instance]:
     """The instances that run containers: core and task nodes; on a cluster without any the primary itself."""
-    listed = list(instances)
-    return [instance for instance in listed if instance.role != "MASTER"] or listed
+    all_instances = list(instances)
+    return [instance for instance in all_instances if instance.role != "MASTER"] or all_instances
 
 
 def choose_representatives(instances: Iterable[Instance], most: int) -> list[Instance]:
@@ -124,7 +124,7 @@ def choose_representatives(instances: Iterable[Instance], most: int) -> list[Ins
 
 
 def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
-    """By what every size is multiplied so that the nodes fit this machine: 1 where they do.
+    """The factor by which every memory size is multiplied so that the nodes fit this machine; 1 where they fit.
 
     >>> find_factor([11712], 32000), find_factor([11712, 11712], 16000)
     (1.0, 0.51)
@@ -134,10 +134,10 @@ def find_factor(memories_mb: Iterable[int], machine_mb: int) -> float:
     return 1.0 if total <= share else int(100 * share / total) / 100
 
 
-def in_mb(size: str) -> int:
-    """Spark's way of writing memory in megabytes, which it is where no unit is given; 0 for what is no size.
+def parse_mb(size: str) -> int:
+    """Megabytes of a memory size as Spark writes it (in megabytes where it has no unit); 0 for what is no size.
 
-    >>> in_mb("2g"), in_mb("2560"), in_mb("2048 mb"), in_mb("lots")
+    >>> parse_mb("2g"), parse_mb("2560"), parse_mb("2048 mb"), parse_mb("lots")
     (2048, 2560, 2048, 0)
     """
     match = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", size.strip().lower())
@@ -145,21 +145,21 @@ def in_mb(size: str) -> int:
 
 
 def scale_memory(size: str, factor: float, least_mb: int = 0) -> str:
-    """A size of Spark's, multiplied; never below the least.
+    """A memory size of Spark's, multiplied; never below the least.
 
     >>> scale_memory("2g", 0.5), scale_memory("2560", 0.5), scale_memory("2048m", 1.0), scale_memory("lots", 0.5)
     ('1024m', '1280m', '2048m', 'lots')
     >>> scale_memory("2048m", 0.1, 600), scale_memory("500m", 0.1, 600)
     ('600m', '500m')
     """
-    size_mb = in_mb(size)
+    size_mb = parse_mb(size)
     if factor == 1 or not size_mb:
         return size
     return f"{min(size_mb, max(int(size_mb * factor), least_mb))}m"
 
 
 def scale_setting(name: str, value: str, factor: float) -> str:
-    """A setting of Spark's, scaled where it is one of memory.
+    """The value of a Spark setting, scaled where it is one of memory.
 
     >>> scale_setting("spark.driver.memory", "2g", 0.5), scale_setting("spark.executor.cores", "2", 0.5)
     ('1024m', '2')
@@ -170,9 +170,9 @@ def scale_setting(name: str, value: str, factor: float) -> str:
 # ------------------------------------------------------------------------------------------- configuration, pure
 
 
-def yarn_settings(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The cluster's yarn-site with EMR's one key of its own translated."""
-    site = spark.classification(configurations, "yarn-site")
+def read_yarn_site(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The cluster's yarn-site, with EMR's one key of its own translated into Apache's."""
+    site = spark.read_classification(configurations, "yarn-site")
     if AM_LABEL in site:
         site[APACHE_AM_LABEL] = site.pop(AM_LABEL)
     return site
@@ -180,12 +180,12 @@ def yarn_settings(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str]
 
 def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
     """Whether the cluster's configuration turns node labels on."""
-    return spark.classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
+    return spark.read_classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
 
 
 @dataclass(frozen=True)
 class SparkFiles:
-    """What of this machine a spark-submit has to know.
+    """The files of this machine that a spark-submit needs.
 
     Attributes
     ----------
@@ -193,9 +193,9 @@ class SparkFiles:
     libraries : the zips of PySpark and Py4J
     connector : jars of S3A
     hosts : the file with the nodes' names
-    staging : folder for what the client hands to YARN
+    staging : folder for what the client gives to YARN
     events : folder of the event logs
-    factor : of every memory size
+    factor : by which every memory size is multiplied
     """
 
     jars: Path
@@ -207,11 +207,11 @@ class SparkFiles:
     factor: float = 1.0
 
 
-def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, str]:
-    """The configuration of a step: EMR's defaults, then what cluster and step ask for, then what has to differ."""
+def make_spark_conf(requested: Mapping[str, str], files: SparkFiles) -> dict[str, str]:
+    """The configuration of a step: EMR's defaults, what cluster and step ask for, and what must differ here."""
     emr = {"spark.master": "yarn", "spark.dynamicAllocation.enabled": "true"}
-    connector = ":".join(str(path) for path in place.connector)
-    conf = emr | {name: scale_setting(name, value, place.factor) for name, value in wanted.items()}
+    connector = ":".join(str(path) for path in files.connector)
+    conf = emr | {name: scale_setting(name, value, files.factor) for name, value in requested.items()}
     conf |= {
         "spark.shuffle.service.enabled": "false",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -219,36 +219,36 @@ def spark_settings(wanted: Mapping[str, str], place: SparkFiles) -> dict[str, st
         # closes Spark's own ports to this machine's other users; YARN hands the secret to the containers
         "spark.authenticate": "true",
         # on every node already: nothing is uploaded or localized
-        "spark.yarn.jars": f"local:{place.jars}/*",
-        "spark.yarn.stagingDir": place.staging.as_uri(),
+        "spark.yarn.jars": f"local:{files.jars}/*",
+        "spark.yarn.stagingDir": files.staging.as_uri(),
         "spark.driver.extraClassPath": connector,
         "spark.executor.extraClassPath": connector,
-        **spark.event_log(place.events),
+        **spark.make_event_log_conf(files.events),
     }
-    # the third is of the application's master in client mode, where the driver runs elsewhere
+    # the third is for the application's master in client mode, where the driver runs elsewhere
     for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
-        options = f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        options = f"-Djdk.net.hosts.file={files.hosts} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         conf[f"spark.{name}"] = f"{conf.get(f'spark.{name}', '')} {options}".strip()
     for variable in ("yarn.appMasterEnv", "executorEnv"):
-        # listens where the node's name leads, and nowhere else
+        # listen on the address of the node's name, and nowhere else
         conf[f"spark.{variable}.SPARK_LOCAL_HOSTNAME"] = "{{NM_HOST}}"
         conf[f"spark.{variable}.SPARK_LOCAL_IP"] = "127.0.0.1"
     return conf
 
 
-def spark_command(submit: spark.Submit, defaults: Mapping[str, str], place: SparkFiles) -> spark.SparkCommand:
-    """The step's spark-submit for the YARN of this machine: what it asks for, and the configuration for all of it."""
-    wanted = dict(defaults) | submit.conf
-    mode = submit.option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
+def make_spark_command(submit: spark.Submit, defaults: Mapping[str, str], files: SparkFiles) -> spark.SparkCommand:
+    """The step's spark-submit for the YARN of this machine, and its whole configuration."""
+    requested = dict(defaults) | submit.conf
+    mode = submit.find_option("--deploy-mode") or requested.get("spark.submit.deployMode", "client")
     args: list[str] = []
     for name, value in submit.options:
-        args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, place.factor)]
+        args += [name, scale_setting(_MEMORY_OPTIONS.get(name, ""), value, files.factor)]
     words = [*args, *submit.flags, submit.application, *submit.arguments]
-    return spark.SparkCommand(words, spark_settings(wanted, place), {}, mode == "cluster")
+    return spark.SparkCommand(words, make_spark_conf(requested, files), {}, mode == "cluster")
 
 
 def find_application(text: str) -> str | None:
-    """The application of a client's log.
+    """The id of the application in a client's log; None where it has none yet.
 
     >>> find_application("INFO Client: Submitting application application_1795788536013_0001 to ResourceManager")
     'application_1795788536013_0001'
@@ -283,12 +283,12 @@ class Hadoop:
 
     # -- start and end ----------------------------------------
     def start(self) -> None:
-        """Begin to start in the background: the bootstrap actions run meanwhile."""
+        """Start in the background, while the bootstrap actions run."""
         self._starting = threading.Thread(target=self._start, name=f"yarn-{self.cluster.id}", daemon=True)
         self._starting.start()
 
     def await_start(self) -> None:
-        """Return when the daemons are ready; raises what kept them from it."""
+        """Return when the daemons are ready; raises the error of a start that failed."""
         if self._starting is not None:
             self._starting.join()
         if self._problem is not None:
@@ -297,36 +297,36 @@ class Hadoop:
     def _start(self) -> None:
         try:
             with self._changing:
-                self.yarn = self._make()
+                self.yarn = self._make_yarn()
                 if self._ended:
                     return
-                machines = [self._machine(instance) for instance in self._chosen()]
+                machines = [self._make_machine(instance) for instance in self._choose_instances()]
                 self.yarn.start(machines)
                 LOG.info("%s", self.describe())
         except Exception as error:
             LOG.exception("YARN of %s", self.cluster.id)
             self._problem = error
 
-    def _chosen(self) -> list[Instance]:
+    def _choose_instances(self) -> list[Instance]:
         return choose_representatives(self.cluster.instances, self.settings.yarn_nodes)
 
-    def _make(self) -> Yarn:
-        chosen = self._chosen()
+    def _make_yarn(self) -> Yarn:
+        instances = self._choose_instances()
         self.factor = find_factor(
-            (yarn_memory(instance.instance_type) for instance in chosen), psutil.virtual_memory().total >> 20
+            (compute_yarn_mb(instance.instance_type) for instance in instances), psutil.virtual_memory().total >> 20
         )
         configurations = self.cluster.request.get("Configurations", [])
-        environment = self.node.environment()
+        environment = self.node.make_environment()
         folder = self.node.root / "hadoop"
         cluster_plan = ClusterPlan(
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
             labels=LABELS if has_labels(configurations) else (),
-            site=yarn_settings(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
-            scheduler=self.cluster.properties("capacity-scheduler"),
-            core=self._core_site() | self.cluster.properties("core-site"),
-            passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MARK),
+            site=read_yarn_site(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
+            scheduler=self.cluster.read_properties("capacity-scheduler"),
+            core=self._make_core_site() | self.cluster.read_properties("core-site"),
+            passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MACHINE_VARIABLE),
         )
         pinned = [self.settings.yarn_jars / pin.name for pin in jars.read_own_pins()]
         return Yarn(
@@ -336,16 +336,17 @@ class Hadoop:
             environment=environment,
         )
 
-    def _core_site(self) -> dict[str, str]:
+    def _make_core_site(self) -> dict[str, str]:
         prefix = "spark.hadoop."
-        return {k.removeprefix(prefix): v for k, v in self.node.s3a().items() if k.startswith(prefix)}
+        return {k.removeprefix(prefix): v for k, v in self.node.make_s3a_conf().items() if k.startswith(prefix)}
 
-    def _machine(self, instance: Instance) -> Machine:
+    def _make_machine(self, instance: Instance) -> Machine:
         assert self.yarn is not None
+        defaults = self.cluster.read_properties("spark-defaults")
         machine = Machine(
             name=instance.private_dns,
             address=f"{self.yarn.plan.network}.{next(self._numbers)}",
-            memory_mb=node_memory(instance.instance_type, self.factor, self.cluster.properties("spark-defaults")),
+            memory_mb=compute_node_mb(instance.instance_type, self.factor, defaults),
             vcores=count_vcpus(instance.instance_type),
             label=instance.market if self.yarn.plan.labels else "",
         )
@@ -353,7 +354,7 @@ class Hadoop:
         return machine
 
     def stop(self) -> None:
-        """End daemons and containers, also those that are just being started."""
+        """End daemons and containers, even those that are just being started."""
         self._ended = True
         if self.yarn is not None:
             self.yarn.stop()
@@ -364,52 +365,54 @@ class Hadoop:
         """How many NodeManagers stand for how many instances, and how large they are."""
         count = len(self.yarn.machines) if self.yarn else 0
         workers = [instance for instance in find_workers(self.cluster.instances) if instance.ended is None]
-        sizes = "their own sizes" if self.factor == 1 else f"{self.factor:.0%} of their memory"
+        sizes = "EMR's memory sizes" if self.factor == 1 else f"{self.factor:.0%} of EMR's memory sizes"
         if [worker.role for worker in workers] == ["MASTER"]:
             return f"YARN: a NodeManager on the primary, the only node, with {sizes}"
-        return f"YARN: {count} NodeManagers stand for {len(workers)} core and task instances, with {sizes}"
+        managers = "1 NodeManager stands" if count == 1 else f"{count} NodeManagers stand"
+        instances = "1 instance" if len(workers) == 1 else f"{len(workers)} core and task instances"
+        return f"YARN: {managers} for {instances}, with {sizes}"
 
     # -- processes ----------------------------------------
-    def processes(self) -> list[psutil.Process]:
+    def list_processes(self) -> list[psutil.Process]:
         """Everything that runs for the cluster: daemons, containers, clients."""
         return list(find_processes(self.node.root))
 
-    def host_of(self, process: psutil.Process) -> str:
-        """The machine that a container's process runs on; empty for what is none."""
+    def find_host(self, process: psutil.Process) -> str:
+        """The name of the machine that a container's process runs on; empty for any other process."""
         if self.yarn is None:
             return ""
         try:
-            root = process.environ().get(MARK, "")
+            root = process.environ().get(MACHINE_VARIABLE, "")
         except psutil.Error:
             return ""
-        return next((m.name for m in self.yarn.machines if str(self.yarn.plan.root(m)) == root), "")
+        return next((m.name for m in self.yarn.machines if str(self.yarn.plan.locate_folder(m)) == root), "")
 
     # -- instances ----------------------------------------
     def follow(self, *, shut_down: bool = False) -> None:
-        """Lose the machines of instances that have ended, and add one for each instance that came in their place.
+        """End the machines of instances that have ended, and add one for each new instance.
 
         Parameters
         ----------
-        shut_down : those were shut down, and did not fail
+        shut_down : the instances were shut down, and did not fail
         """
         if self.yarn is None:
             return
         with self._changing:
-            chosen = self._chosen()
+            instances = self._choose_instances()
             for machine in list(self.yarn.machines):
                 if self._owners[machine.name].ended is not None:
                     self.yarn.lose(machine, shut_down=shut_down)
-            served = {machine.name for machine in self.yarn.machines}
-            for instance in chosen:
-                if instance.private_dns not in served and len(self.yarn.machines) < self.settings.yarn_nodes:
-                    self.yarn.add(self._machine(instance))
+            machine_names = {machine.name for machine in self.yarn.machines}
+            for instance in instances:
+                if instance.private_dns not in machine_names and len(self.yarn.machines) < self.settings.yarn_nodes:
+                    self.yarn.add(self._make_machine(instance))
 
     # -- Spark ----------------------------------------
-    def place(self, events: Path) -> SparkFiles:
-        """What a spark-submit has to know of this machine."""
+    def list_spark_files(self, events: Path) -> SparkFiles:
+        """The files of this machine that a spark-submit needs."""
         assert self.yarn is not None
         home, folder = find_pyspark(), self.yarn.plan.folder
-        connector = self.node.s3a()["spark.driver.extraClassPath"].split(":")
+        connector = self.node.make_s3a_conf()["spark.driver.extraClassPath"].split(":")
         return SparkFiles(
             jars=home / "jars",
             libraries=tuple(sorted((home / "python" / "lib").glob("*.zip"))),
@@ -420,14 +423,14 @@ class Hadoop:
             factor=self.factor,
         )
 
-    def container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
-        """``containers/…`` and the file, of an application."""
+    def list_container_logs(self, application: str) -> Iterable[tuple[str, Path]]:
+        """The logs of an application's containers: ``containers/…``, and the file."""
         if self.yarn is not None:
-            for key, path in self.yarn.container_logs(application):
+            for key, path in self.yarn.list_container_logs(application):
                 yield f"containers/{application}/{key}", path
 
-    def node_logs(self) -> Iterable[tuple[str, Path]]:
-        """``node/<instance>/applications/hadoop-yarn/…`` and the file, of every daemon that there was."""
+    def list_node_logs(self) -> Iterable[tuple[str, Path]]:
+        """The logs of all daemons: ``node/<instance>/applications/hadoop-yarn/…``, and the file."""
         if self.yarn is None:
             return
         cluster_plan = self.yarn.plan
@@ -440,16 +443,16 @@ class Hadoop:
             yield f"node/{ec2_id}/applications/hadoop-yarn/{path.name}", path
 
 
-def client_environment(place: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
-    """What a spark-submit for this YARN needs in its environment."""
+def make_submit_environment(files: SparkFiles, cluster_plan: ClusterPlan) -> dict[str, str]:
+    """The variables that a spark-submit for this YARN needs."""
     return {
-        "SPARK_HOME": str(place.jars.parent),
+        "SPARK_HOME": str(files.jars.parent),
         "HADOOP_CONF_DIR": str(cluster_plan.conf),
         "HADOOP_USER_NAME": "hadoop",
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_HOSTNAME": cluster_plan.master_name,
-        "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in place.connector),
-        "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in place.libraries),
-        "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={place.hosts} -XX:TieredStopAtLevel=1",
-        MARK: str(cluster_plan.folder),
+        "SPARK_DIST_CLASSPATH": ":".join(str(path) for path in files.connector),
+        "PYSPARK_ARCHIVES_PATH": ",".join(f"local:{path}" for path in files.libraries),
+        "SPARK_SUBMIT_OPTS": f"-Djdk.net.hosts.file={files.hosts} -XX:TieredStopAtLevel=1",
+        MACHINE_VARIABLE: str(cluster_plan.folder),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,23 +12,23 @@ import boto3
 
 from localaws import faults
 from localaws.emr import capacity
-from localaws.emr.cloud import Cloud
 from localaws.emr.hadoop import Hadoop
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster, Instance, Step, now
 from localaws.emr.node import Node
+from localaws.emr.provisioner import Provisioner
 from localaws.emr.runner import Runner
 from localaws.keys import Keys
 from localaws.settings import Settings
 
 LOG = logging.getLogger(__name__)
 INTERRUPTED = "Instance was terminated by EC2: Spot instance interruption"
-# A fleet's next instance takes minutes; here long enough to see that one is missing.
+# On AWS a new instance takes minutes; here just long enough to see that one is missing.
 REPLACE_SECONDS = 3.0
 
 
 class Supervisor:
-    """Starts the lives of clusters and ends them with the server.
+    """Starts the lives of clusters, and ends them with the server.
 
     Parameters
     ----------
@@ -38,38 +39,38 @@ class Supervisor:
 
     def __init__(self, settings: Settings, endpoint: str, keys: Keys) -> None:
         self.settings, self.endpoint, self.keys = settings, endpoint, keys
-        settings.fault = faults.known(settings.fault)
+        settings.fault = faults.parse_fault(settings.fault)
         faults.require_yarn(settings.fault, settings)
         self._lives: dict[str, ClusterLife] = {}
         self._lock = threading.Lock()
 
-    def client(self, service: str, region: str) -> Any:
+    def make_client(self, service: str, region: str) -> Any:
         """A client of a service, as the embedded services call each other."""
         session = boto3.session.Session()  # boto3's default session is not made for threads
         return session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
 
     def launch(self, cluster: Cluster) -> None:
-        """Begin a cluster's life."""
+        """Start a cluster's life."""
         life = ClusterLife(cluster, self)
         with self._lock:
             self._lives[cluster.id] = life
         life.thread.start()
 
-    def life(self, cluster: Cluster) -> ClusterLife | None:
+    def find_life(self, cluster: Cluster) -> ClusterLife | None:
         """The life of a cluster that this server has started."""
         with self._lock:
             return self._lives.get(cluster.id)
 
     def resize(self, cluster: Cluster) -> None:
         """Bring the instances to the fleets' targets."""
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         if life and cluster.is_live:
             life.fill()
 
     def cancel(self, cluster: Cluster, step_id: str, *, force: bool) -> bool:
-        """Cancel a step; whether it could still be cancelled."""
+        """Cancel a step; returns whether it could still be cancelled."""
         with cluster.changed:
-            step = cluster.step(step_id)
+            step = cluster.find_step(step_id)
             if step is None or step.state not in ("PENDING", "RUNNING"):
                 return False
             if step.state == "PENDING":
@@ -77,35 +78,35 @@ class Supervisor:
             else:
                 step.state = "CANCEL_PENDING"
             cluster.changed.notify_all()
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         if step.state == "CANCEL_PENDING" and life:
             life.runner.interrupt(step_id, force=force)
         return True
 
     def set_fault(self, kind: str) -> None:
         """Inject a fault from now on, or none; raises UnknownFaultError and NeedsYarnError."""
-        faults.require_yarn(faults.known(kind), self.settings)
-        self.settings.fault = faults.known(kind)
+        faults.require_yarn(faults.parse_fault(kind), self.settings)
+        self.settings.fault = faults.parse_fault(kind)
         self._notify()
 
     def set_clock(self, rate: float) -> None:
-        """Let idle clocks and schedules run at another rate from now on (as if they always had)."""
+        """Let idle clocks and schedules run at another rate from now on, as if they always had."""
         self.settings.clock_rate = rate
         self._notify()
 
     def _notify(self) -> None:
-        for cluster in self.clusters():
+        for cluster in self.list_clusters():
             with cluster.changed:
                 cluster.changed.notify_all()
 
-    def clusters(self) -> list[Cluster]:
+    def list_clusters(self) -> list[Cluster]:
         """Every cluster that this server has started."""
         with self._lock:
             return [life.cluster for life in self._lives.values()]
 
     def describe_yarn(self, cluster: Cluster) -> str:
         """How many NodeManagers stand for a cluster's instances; empty without YARN."""
-        life = self.life(cluster)
+        life = self.find_life(cluster)
         return life.hadoop.describe() if life and life.hadoop and cluster.is_live else ""
 
     def shutdown(self) -> None:
@@ -119,28 +120,29 @@ class Supervisor:
 
 
 class ClusterLife:
-    """What a cluster does of itself, in a thread of its own."""
+    """The life of one cluster, in a thread of its own."""
 
     def __init__(self, cluster: Cluster, supervisor: Supervisor) -> None:
         self.thread = threading.Thread(target=self._live, name=f"cluster-{cluster.id}", daemon=True)
         settings = supervisor.settings
         self.cluster, self.settings = cluster, settings
-        self.cloud = Cloud(cluster, supervisor.endpoint, supervisor.keys, settings)
-        self.shipper = LogShipper(self.cloud.client("s3"), cluster.log_uri, cluster.id, settings.log_delay_seconds)
+        self.provisioner = Provisioner(cluster, supervisor.endpoint, supervisor.keys, settings)
+        s3 = self.provisioner.make_client("s3")
+        self.shipper = LogShipper(s3, cluster.log_uri, cluster.id, settings.log_delay_seconds)
         root = settings.clusters / cluster.id
-        self.node = Node(root, supervisor.endpoint, cluster.region, self.cloud.fetch_profile_keys)
+        self.node = Node(root, supervisor.endpoint, cluster.region, self.provisioner.fetch_profile_keys)
         self.hadoop = Hadoop(cluster, self.node, settings) if settings.yarn and settings.execute else None
         accidents = self.lose_spot, self.lose_master
         self.runner = Runner(cluster, self.node, self.shipper, settings, *accidents, self.hadoop)
         self._steps: list[threading.Thread] = []
-        self._awaits = threading.Lock()
+        self._awaiting = threading.Lock()
         self._server_ends = False
-        # Auto-termination's collector on the node must reach a public endpoint, or the limit never strikes.
+        # Auto-termination's collector on the node must reach a public endpoint, or the limit has no effect.
         # https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-auto-termination-policy.html
         self._reaches_internet = False
 
     def abandon(self) -> None:
-        """End because the server ends: no more calls, only no process left behind."""
+        """End because the server ends: without calls to it, and with no process left behind."""
         self._server_ends = True
         self.cluster.end("TERMINATED", "USER_REQUEST", "The embedded AWS was stopped")
         self.runner.stop()
@@ -154,7 +156,7 @@ class ClusterLife:
         self._lose(spot[:1], INTERRUPTED, shut_down=True)
 
     def lose_master(self) -> None:
-        """Let the instance fail on which a driver runs; a Spot instance is taken back."""
+        """Let the instance fail on which a driver runs; if it is a Spot instance, EC2 takes it back."""
         host = self.runner.find_master_host()
         failed = [i for i in self.cluster.instances if i.private_dns == host and i.ended is None]
         self._lose(failed, INTERRUPTED if any(i.market == "SPOT" for i in failed) else "The instance failed")
@@ -163,7 +165,7 @@ class ClusterLife:
         """End instances and what runs there; their fleet brings others after a while."""
         if not instances:
             return
-        self.cloud.lose(instances, reason)
+        self.provisioner.lose(instances, reason)
         with self.cluster.changed:
             for wait in {i.fleet_id: self.cluster.spot_waits[i.fleet_id] for i in instances if i.fleet_id}.values():
                 wait.since, wait.is_first = now(), False
@@ -176,31 +178,31 @@ class ClusterLife:
 
     # -- capacity ----------------------------------------
     def fill(self) -> None:
-        """Bring the instances to the fleets' targets, as far as there is capacity; what lacks is waited for."""
+        """Bring the instances to the fleets' targets, as far as there is capacity, and wait for the rest."""
         self._fill()
         if capacity.list_waits(self.cluster):
             threading.Thread(target=self._await_capacity, name=f"spot-{self.cluster.id}", daemon=True).start()
 
     def _fill(self) -> None:
-        self.cloud.provision()
+        self.provisioner.provision()
         if self.cluster.ready is not None:
-            self.cloud.ready()
+            self.provisioner.mark_ready()
             self.follow()
 
     def _await_capacity(self) -> None:
-        """Wait until no fleet lacks Spot capacity; do what their specifications say where they have waited enough."""
+        """Wait until no fleet lacks Spot capacity; one that has waited enough does what its specification says."""
         cluster = self.cluster
-        with self._awaits:
+        with self._awaiting:
             while cluster.ending is None and (waiting := capacity.list_waits(cluster)):
-                if self._give_up_waiting(waiting) or self.cloud.has_spot:
+                if self._give_up_waiting(waiting) or self.provisioner.has_spot:
                     self._fill()
                     continue
                 with cluster.changed:
-                    if cluster.ending is None and not self.cloud.has_spot:
-                        cluster.changed.wait(capacity.seconds_left(cluster, waiting, self.settings.clock_rate))
+                    if cluster.ending is None and not self.provisioner.has_spot:
+                        cluster.changed.wait(capacity.compute_seconds_left(cluster, waiting, self.settings.clock_rate))
 
     def _give_up_waiting(self, waiting: dict[str, int]) -> bool:
-        """Do what is due of fleets that have waited long enough; whether something was."""
+        """Do what is due for fleets that have waited long enough; returns whether anything was."""
         cluster = self.cluster
         with cluster.changed:
             due = capacity.list_due(cluster, waiting, self.settings.clock_rate)
@@ -215,7 +217,7 @@ class ClusterLife:
         return bool(due)
 
     def follow(self, *, shut_down: bool = False) -> None:
-        """Let YARN's machines be those of the instances; ``shut_down``: those that are gone did not fail."""
+        """Bring YARN's machines in line with the instances; ``shut_down``: those that ended did not fail."""
         if self.hadoop is not None:
             self.hadoop.follow(shut_down=shut_down)
 
@@ -239,14 +241,14 @@ class ClusterLife:
             cluster.changed.wait_for(lambda: cluster.ending is not None, self.settings.starting_seconds)
         if cluster.ending is not None:
             return
-        if problem := self.cloud.refusal():
+        if problem := self.provisioner.find_refusal():
             cluster.end("TERMINATED_WITH_ERRORS", "VALIDATION_ERROR", problem)
             return
-        self.cloud.manage_groups()
-        self.cloud.make_endpoint()
-        self.cloud.provision()
+        self.provisioner.manage_groups()
+        self.provisioner.make_endpoint()
+        self.provisioner.provision()
         self._await_capacity()
-        self._reaches_internet = self.cloud.reaches_internet()
+        self._reaches_internet = self.provisioner.reaches_internet()
 
     def _bootstrap(self) -> None:
         cluster = self.cluster
@@ -259,7 +261,7 @@ class ClusterLife:
             primary = next(i.ec2_id for i in cluster.instances if i.role == "MASTER")
             self.node.identify(cluster.id, primary)
             for number, action in enumerate(cluster.request.get("BootstrapActions", []), start=1):
-                problem = self.runner.bootstrap(number, action, primary)
+                problem = self.runner.run_bootstrap_action(number, action, primary)
                 if cluster.ending is not None:
                     return
                 if problem:
@@ -267,7 +269,7 @@ class ClusterLife:
                     return
         if self.hadoop is not None:
             self.hadoop.await_start()
-        self.cloud.ready()
+        self.provisioner.mark_ready()
         with cluster.changed:
             cluster.ready = now()
 
@@ -284,12 +286,12 @@ class ClusterLife:
                 else:
                     cluster.state = "WAITING"
                     cluster.idle_since = cluster.idle_since or now()
-                    if self._idle_seconds_left() <= 0:
+                    if self._compute_idle_seconds_left() <= 0:
                         cluster.end("TERMINATED", "ALL_STEPS_COMPLETED", "Terminated by the auto-termination policy")
                         return
-                cluster.changed.wait(None if busy else min(self._idle_seconds_left(), 3600))
+                cluster.changed.wait(None if busy else min(self._compute_idle_seconds_left(), 3600))
 
-    def _idle_seconds_left(self) -> float:
+    def _compute_idle_seconds_left(self) -> float:
         policy, since = self.cluster.auto_termination, self.cluster.idle_since
         if policy is None or since is None or not self._reaches_internet:
             return float("inf")
@@ -298,7 +300,7 @@ class ClusterLife:
 
     # -- steps ----------------------------------------
     def _start_steps(self) -> bool:
-        """Start what may start; whether a step is pending or running."""
+        """Start the steps that may start; returns whether any is pending or running."""
         cluster = self.cluster
         running = sum(s.state in ("RUNNING", "CANCEL_PENDING") for s in cluster.steps)
         for step in [s for s in cluster.steps if s.state == "PENDING"][: max(0, cluster.concurrency - running)]:
@@ -306,12 +308,12 @@ class ClusterLife:
             thread = threading.Thread(target=self._run_step, args=(step,), name=step.id, daemon=True)
             self._steps.append(thread)
             thread.start()
-        return bool(cluster.open_steps())
+        return bool(cluster.list_open_steps())
 
     def _run_step(self, step: Step) -> None:
         cluster = self.cluster
         try:
-            code = self.runner.step(step) if self.settings.execute else 0
+            code = self.runner.run_step(step) if self.settings.execute else 0
         except Exception as error:
             LOG.exception("step %s", step.id)
             step.failure = {
@@ -328,11 +330,11 @@ class ClusterLife:
                 step.finish("COMPLETED")
             else:
                 step.finish("FAILED")
-                self._after_failure(step)
+                self._apply_action_on_failure(step)
             cluster.changed.notify_all()
 
-    def _after_failure(self, step: Step) -> None:
-        """ActionOnFailure, which holds only with one step at a time."""
+    def _apply_action_on_failure(self, step: Step) -> None:
+        """Do what ActionOnFailure says; it holds only with one step at a time."""
         cluster = self.cluster
         if step.on_failure == "CONTINUE" or cluster.concurrency > 1:
             return
@@ -353,16 +355,20 @@ class ClusterLife:
             for step in cluster.steps:
                 if step.state == "PENDING":
                     step.finish("CANCELLED", "Cancelled because the cluster is terminating")
-        self.runner.stop()
-        if self.hadoop is not None:
-            self.hadoop.stop()
-        for thread in self._steps:
-            thread.join()
-        if not self._server_ends:
-            self.runner.ship_node_logs()
-            self.shipper.close()
-            self.cloud.release(message)
+        for act in self._list_last_acts(message):
+            try:
+                act()
+            except Exception:  # a failure must leave neither the state TERMINATING nor instances that run
+                LOG.exception("the end of cluster %s", cluster.id)
         with cluster.changed:
             cluster.state, cluster.ended = state, now()
             cluster.changed.notify_all()
-        self.node.remove()  # after the end is told: some 30,000 files
+        self.node.remove()  # after the end is shown, because it takes a while: about 30,000 files
+
+    def _list_last_acts(self, message: str) -> list[Callable[[], object]]:
+        """What is done at the end, in this order; without calls to the server when it ends, too."""
+        acts: list[Callable[[], object]] = [self.runner.stop, *([self.hadoop.stop] if self.hadoop else [])]
+        acts += [thread.join for thread in self._steps]
+        if not self._server_ends:
+            acts += [self.runner.ship_node_logs, self.shipper.close, lambda: self.provisioner.release(message)]
+        return acts

@@ -1,4 +1,4 @@
-"""Logs as EMR leaves them in S3: gzipped, in its layout, and only some time after they were written."""
+"""Logs as EMR leaves them in S3: compressed, in its layout, and only some time after they were written."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 LOG = logging.getLogger(__name__)
 SHORTEST_SECONDS = 0.5
 
 
-def split_log_uri(uri: str) -> tuple[str, str]:
+def split_s3_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an S3 URI.
 
-    >>> split_log_uri("s3://logs/emr/x.gz")
+    >>> split_s3_uri("s3://logs/emr/x.gz")
     ('logs', 'emr/x.gz')
     """
     bucket, _, key = uri.split("://", 1)[1].partition("/")
@@ -42,12 +42,12 @@ class LogShipper:
         self._root = f"{log_uri}{cluster_id}/" if log_uri else None
         self._pending: dict[tuple[Path, str], threading.Timer] = {}
 
-    def uri(self, key: str) -> str | None:
-        """Where a log will be."""
+    def locate(self, key: str) -> str | None:
+        """The address that a log will have; None where no logs are sent."""
         return f"{self._root}{key}.gz" if self._root else None
 
     def send(self, path: Path, key: str) -> None:
-        """Send a file some time from now."""
+        """Send a file after the delay."""
         timer = threading.Timer(self._delay, self._deliver, (path, key))
         timer.daemon = True
         self._pending[path, key] = timer
@@ -60,11 +60,11 @@ class LogShipper:
     @contextmanager
     def following(self, path: Path, key: str) -> Iterator[None]:
         """Send a file whenever it has grown, for the time of a block, as EMR does every five minutes."""
-        over = threading.Event()
+        ended = threading.Event()
 
         def follow() -> None:
             size = 0
-            while not over.wait(max(self._delay, SHORTEST_SECONDS)):
+            while not ended.wait(max(self._delay, SHORTEST_SECONDS)):
                 if path.stat().st_size > size:
                     size = path.stat().st_size
                     self._put(path, key)
@@ -74,22 +74,22 @@ class LogShipper:
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             thread.join()
 
     def close(self) -> None:
         """Send what is left at once, and end."""
         for timer in list(self._pending.values()):
             timer.cancel()
-            timer.join()  # one that is just sending goes on to its end
+            timer.join()  # one that is already sending finishes
         for path, key in list(self._pending):
             self._deliver(path, key)
 
     def _put(self, path: Path, name: str) -> None:
         if self._root is None or not path.exists():
             return
-        bucket, key = split_log_uri(f"{self._root}{name}.gz")
+        bucket, key = split_s3_uri(f"{self._root}{name}.gz")
         try:
             self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(path.read_bytes(), mtime=0))
-        except ClientError as error:  # the bucket may be gone before the cluster's last words
+        except (BotoCoreError, ClientError) as error:  # a bucket that is gone, or one that cannot be
             LOG.warning("log %s was not written: %s", key, error)

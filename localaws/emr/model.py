@@ -1,4 +1,4 @@
-"""Clusters and steps as records: what was asked for, and what has become of it. No threads, no AWS calls."""
+"""Clusters and steps as records: what was requested, and what has become of it. No threads, no AWS calls."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OPEN_STEPS = ("PENDING", "CANCEL_PENDING", "RUNNING")
 
 
 def now() -> datetime:
-    """The present, as EMR tells time."""
+    """The present time, in UTC as EMR's answers have it."""
     return datetime.now(UTC)
 
 
 def describe_status(state: str, reason: dict[str, Any] | None, **moments: datetime | None) -> dict[str, Any]:
-    """A status in the API's shape: what is so, why, and since when."""
+    """A status in the API's shape: the state, its reason, and when things happened (``creation``, ``end``)."""
     timeline = {f"{name.title()}DateTime": moment for name, moment in moments.items()}
     return {"State": state, "StateChangeReason": reason or {}, "Timeline": timeline}
 
 
-def new_id(prefix: str) -> str:
+def make_id(prefix: str) -> str:
     """An id of EMR's form.
 
-    >>> len(new_id("j")), new_id("s")[:2]
+    >>> len(make_id("j")), make_id("s")[:2]
     (15, 's-')
     """
     return f"{prefix}-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=13))  # noqa: S311
@@ -42,7 +42,7 @@ class Step:
     """One step: its configuration as submitted and its state."""
 
     config: dict[str, Any]
-    id: str = field(default_factory=lambda: new_id("s"))
+    id: str = field(default_factory=lambda: make_id("s"))
     state: str = "PENDING"
     reason: str | None = None
     failure: dict[str, str] | None = None
@@ -65,7 +65,7 @@ class Step:
         """End the step."""
         self.state, self.reason, self.ended = state, reason, now()
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The step in the API's shape."""
         jar = self.config["HadoopJarStep"]
         status = describe_status(
@@ -102,13 +102,13 @@ class Instance:
     role: str
     fleet_id: str | None = None
     group_id: str | None = None
-    id: str = field(default_factory=lambda: new_id("ci"))
+    id: str = field(default_factory=lambda: make_id("ci"))
     created: datetime = field(default_factory=now)
     ready: datetime | None = None
     ended: datetime | None = None
     reason: str | None = None
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The instance in the API's shape."""
         state = "TERMINATED" if self.ended else "RUNNING" if self.ready else "PROVISIONING"
         reason = {"Message": self.reason} if self.reason else None
@@ -128,13 +128,13 @@ class Instance:
 
 @dataclass
 class SpotWait:
-    """What has become of a fleet's Spot capacity that was last asked for.
+    """A fleet's latest request for Spot capacity.
 
     Attributes
     ----------
-    since : when it was asked for
-    is_first : with the fleet; otherwise by a change of a fleet that runs
-    switched : instances that are on demand in their stead, because none came in time
+    since : when it was made
+    is_first : made with the fleet; otherwise by a change of a running fleet
+    switched : instances that EMR took on demand instead, because no Spot instance came in time
     is_given_up : EMR asks for no more
     """
 
@@ -149,14 +149,14 @@ _AS_REQUESTED = (
     *("SecurityConfiguration", "KerberosAttributes", "LogEncryptionKmsKeyId"),
     *("EbsRootVolumeSize", "EbsRootVolumeIops", "EbsRootVolumeThroughput"),
 )
-"""What DescribeCluster answers as RunJobFlow was given it."""
+"""What DescribeCluster repeats from RunJobFlow's request."""
 
 
 class Cluster:
-    """One cluster. Whoever reads or changes it holds ``changed`` (a condition), and notifies after a change."""
+    """One cluster. Whoever reads or changes it must hold ``changed`` (a condition), and notify it after a change."""
 
     def __init__(self, account: str, region: str, request: dict[str, Any]) -> None:
-        self.id = new_id("j")
+        self.id = make_id("j")
         self.account, self.region, self.request = account, region, request
         self.arn = f"arn:aws:elasticmapreduce:{region}:{account}:cluster/{self.id}"
         self.changed = threading.Condition(threading.RLock())
@@ -179,9 +179,9 @@ class Cluster:
         self._tags = {t["Key"]: t.get("Value", "") for t in request.get("Tags", [])}
         self.steps: list[Step] = [Step(s) for s in request.get("Steps", [])]
         self.instances: list[Instance] = []
-        self.fleets = [fleet(f) for f in instances.get("InstanceFleets", [])]
+        self.fleets = [make_fleet(f) for f in instances.get("InstanceFleets", [])]
         self.spot_waits: dict[str, SpotWait] = {f["Id"]: SpotWait(self.created, is_first=True) for f in self.fleets}
-        self.groups = [group(g) for g in instances.get("InstanceGroups", [])]
+        self.groups = [make_group(g) for g in instances.get("InstanceGroups", [])]
         self.subnet_ids: list[str] = instances.get("Ec2SubnetIds") or [
             s for s in [instances.get("Ec2SubnetId")] if s is not None
         ]
@@ -206,9 +206,9 @@ class Cluster:
         for key in keys:
             self._tags.pop(key, None)
 
-    def properties(self, *classification: str) -> dict[str, str]:
-        """What the cluster's configuration sets of a (nested) classification."""
-        return spark.classification(self.request.get("Configurations", []), *classification)
+    def read_properties(self, *classification: str) -> dict[str, str]:
+        """The properties that the cluster's configuration sets for a (nested) classification."""
+        return spark.read_classification(self.request.get("Configurations", []), *classification)
 
     @property
     def tag_map(self) -> dict[str, str]:
@@ -223,7 +223,7 @@ class Cluster:
 
     @property
     def log_uri(self) -> str | None:
-        """Where the logs go, always as s3://…/ (EMR answers s3n://)."""
+        """The address of the logs, always as s3://…/ (EMR answers s3n://)."""
         uri = self.request.get("LogUri")
         return None if not uri else "s3://" + str(uri).split("://", 1)[1].rstrip("/") + "/"
 
@@ -236,16 +236,16 @@ class Cluster:
                     self.state = "TERMINATING"
                 self.changed.notify_all()
 
-    def step(self, step_id: str) -> Step | None:
+    def find_step(self, step_id: str) -> Step | None:
         """A step by its id."""
         return next((s for s in self.steps if s.id == step_id), None)
 
-    def open_steps(self) -> list[Step]:
+    def list_open_steps(self) -> list[Step]:
         """The steps that are pending or running."""
         return [s for s in self.steps if s.state in OPEN_STEPS]
 
-    def targets(self) -> Iterator[dict[str, Any]]:
-        """What is to be launched: role, type, market and number of each kind of instance."""
+    def list_targets(self) -> Iterator[dict[str, Any]]:
+        """The instances to launch: role, type, market and number of each kind."""
         for f in self.fleets:
             specification = f["InstanceTypeSpecifications"][0]
             weight = specification.get("WeightedCapacity", 1)
@@ -269,13 +269,13 @@ class Cluster:
                 "group_id": g["Id"],
             }
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The cluster in DescribeCluster's shape."""
         request, instances = self.request, self.request.get("Instances", {})
         return {
             "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
             **{name: request[name] for name in _AS_REQUESTED if name in request},
-            **self.summary(),
+            **self.summarize(),
             "Ec2InstanceAttributes": {
                 "Ec2KeyName": instances.get("Ec2KeyName"),
                 "Ec2SubnetId": self.subnet_id,
@@ -300,23 +300,19 @@ class Cluster:
             "PlacementGroups": request.get("PlacementGroupConfigs"),
         }
 
-    def status(self) -> dict[str, Any]:
-        """The state, its reason and times."""
-        reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
-        return describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended)
-
-    def summary(self) -> dict[str, Any]:
+    def summarize(self) -> dict[str, Any]:
         """The cluster in ListClusters' shape."""
+        reason = {"Code": self.reason[0], "Message": self.reason[1]} if self.reason else None
         return {
             "Id": self.id,
             "Name": self.request["Name"],
             "ClusterArn": self.arn,
-            "Status": self.status(),
+            "Status": describe_status(self.state, reason, creation=self.created, ready=self.ready, end=self.ended),
             "NormalizedInstanceHours": 0,
         }
 
 
-def _ebs_devices(configuration: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _list_ebs_devices(configuration: dict[str, Any] | None) -> list[dict[str, Any]]:
     volumes = [
         config["VolumeSpecification"]
         for config in (configuration or {}).get("EbsBlockDeviceConfigs", [])
@@ -336,28 +332,29 @@ _SPECIFICATION = (
 )
 
 
-def fleet(config: dict[str, Any]) -> dict[str, Any]:
+def make_fleet(config: dict[str, Any]) -> dict[str, Any]:
     """An instance fleet in ListInstanceFleets' shape, from the configuration that asks for it."""
     names = ("Name", "InstanceFleetType", "LaunchSpecifications", "ResizeSpecifications")
     return {
         **{name: config.get(name) for name in names},
-        "Id": new_id("if"),
+        "Id": make_id("if"),
         "Status": describe_status("PROVISIONING", None, creation=now()),
         "TargetOnDemandCapacity": config.get("TargetOnDemandCapacity", 0),
         "TargetSpotCapacity": config.get("TargetSpotCapacity", 0),
         "ProvisionedOnDemandCapacity": 0,
         "ProvisionedSpotCapacity": 0,
         "InstanceTypeSpecifications": [
-            {k: t[k] for k in _SPECIFICATION if k in t} | {"EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration"))}
+            {k: t[k] for k in _SPECIFICATION if k in t}
+            | {"EbsBlockDevices": _list_ebs_devices(t.get("EbsConfiguration"))}
             for t in config.get("InstanceTypeConfigs", [])
         ],
     }
 
 
-def group(config: dict[str, Any]) -> dict[str, Any]:
+def make_group(config: dict[str, Any]) -> dict[str, Any]:
     """An instance group in ListInstanceGroups' shape, from the configuration that asks for it."""
     return {
-        "Id": new_id("ig"),
+        "Id": make_id("ig"),
         **{name: config.get(name) for name in ("Name", "BidPrice", "InstanceType")},
         "Market": config.get("Market", "ON_DEMAND"),
         "InstanceGroupType": config["InstanceRole"],
@@ -365,5 +362,5 @@ def group(config: dict[str, Any]) -> dict[str, Any]:
         "RunningInstanceCount": 0,
         "Status": describe_status("PROVISIONING", None, creation=now()),
         "Configurations": config.get("Configurations", []),
-        "EbsBlockDevices": _ebs_devices(config.get("EbsConfiguration")),
+        "EbsBlockDevices": _list_ebs_devices(config.get("EbsConfiguration")),
     }

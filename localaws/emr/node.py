@@ -1,4 +1,4 @@
-"""A cluster's node on this machine: a folder that stands for its root, an environment like hadoop's, processes.
+"""A cluster's node on this machine: a folder in place of its root, an environment like that of user hadoop, processes.
 
 Nothing needs root. Absolute paths among a bootstrap action's arguments (``--prefix /opt/fruits``) are taken below the
 node's folder, which it also finds in ``NODE_ROOT``; paths in the cluster's configuration that exist there are taken
@@ -29,8 +29,8 @@ JARS = ("hadoop-aws-*.jar", "aws-java-sdk-bundle-*.jar")
 _PASSED_ON = ("LANG", "LC_ALL", "TZ", "TMPDIR", "HOSTNAME")
 
 
-class Job:
-    """A process group of a bootstrap action or step."""
+class ProcessGroup:
+    """The processes of a bootstrap action or step."""
 
     def __init__(self, args: list[str], env: Mapping[str, str], cwd: Path, out: IO[bytes], err: IO[bytes]) -> None:
         self.process = subprocess.Popen(
@@ -38,13 +38,13 @@ class Job:
         )
 
     def wait(self) -> int:
-        """The exit code; what the group left behind is ended."""
+        """Wait for the exit code; what the group left behind is ended."""
         code = self.process.wait()
         self.kill()
         return code
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End the group, or ask it to by another signal."""
+        """Kill the group, or send it another signal."""
         with contextlib.suppress(ProcessLookupError):  # all of it has ended by itself
             os.killpg(self.process.pid, number)
 
@@ -67,7 +67,7 @@ class Node:
         self.tmp = root / "mnt" / "tmp"
         for folder in (self.logs, self.home, self.tmp):
             folder.mkdir(parents=True, exist_ok=True)
-        # An empty file, not /dev/null: the Java SDK asks for a regular one, and looks below the real home without it.
+        # An empty file, not /dev/null: the Java SDK wants a regular one, and otherwise looks below the real home.
         self._no_profile = self.home / "no-profile"
         self._no_profile.touch()
         self._write_shims()
@@ -78,7 +78,7 @@ class Node:
         shims = {
             # The AWS command line that every EMR node has; version 1 ignores AWS_ENDPOINT_URL for some services.
             "aws": f'exec "{sys.executable}" -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"',
-            # hadoop may do anything on a node; here nothing needs it.
+            # The user hadoop may do anything on a node; here nothing needs that.
             "sudo": 'while [[ "${1:-}" == -* ]]; do shift; done\nexec "$@"',
         }
         for name, body in shims.items():
@@ -87,14 +87,14 @@ class Node:
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def identify(self, cluster_id: str, instance_id: str) -> None:
-        """Write what EMR leaves on every node about itself."""
-        info = self.root / "mnt" / "var" / "lib" / "info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
-        (info / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
+        """Write the files in which EMR tells a node its cluster and instance."""
+        folder = self.root / "mnt" / "var" / "lib" / "info"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "job-flow.json").write_text(json.dumps({"jobFlowId": cluster_id}))
+        (folder / "instance.json").write_text(json.dumps({"instanceId": instance_id, "isMaster": True}))
 
-    def environment(self) -> dict[str, str]:
-        """What every process on the node sees."""
+    def make_environment(self) -> dict[str, str]:
+        """The environment of every process on the node."""
         java = find_java_home()
         return {
             **{k: os.environ[k] for k in _PASSED_ON if k in os.environ},
@@ -113,11 +113,11 @@ class Node:
             **self.fetch_keys().environment(),
         }
 
-    def below(self, value: str) -> str:
+    def localize_argument(self, value: str) -> str:
         """An argument of a bootstrap action, with an absolute path taken below the node's folder."""
         return f"{self.root}{value}" if value.startswith("/") else value
 
-    def here(self, value: str) -> str:
+    def localize_value(self, value: str) -> str:
         """A configuration value, with a path that exists on the node taken from the node's folder."""
         if value.startswith("/"):
             local = self.root / value.lstrip("/")
@@ -135,9 +135,9 @@ class Node:
                 (home / entry.name).symlink_to(entry)
         return home
 
-    def s3a(self) -> dict[str, str]:
+    def make_s3a_conf(self) -> dict[str, str]:
         """Spark configuration that makes ``s3://`` mean the embedded S3."""
-        jars = ":".join(str(p) for p in s3a_jars())
+        jars = ":".join(str(p) for p in find_s3a_jars())
         return {
             "spark.driver.extraClassPath": jars,
             "spark.executor.extraClassPath": jars,
@@ -149,17 +149,17 @@ class Node:
         }
 
     def remove(self) -> None:
-        """Delete the node's folder: a built environment is some 2 GB."""
+        """Delete the node's folder: a built environment takes about 2 GB."""
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def s3a_jars() -> list[Path]:
+def find_s3a_jars() -> list[Path]:
     """The jars of S3A, from the package ``sagemaker-pyspark``."""
     spec = importlib.util.find_spec("sagemaker_pyspark")
     if spec is None or spec.origin is None:
-        raise LocalAwsError("S3A is missing (package sagemaker-pyspark): install it with make setup ENV=local")
+        raise LocalAwsError("S3A is missing (package sagemaker-pyspark). Fix: make setup ENV=local.")
     folder = Path(spec.origin).parent / "jars"
     paths = [next(iter(sorted(folder.glob(pattern))), None) for pattern in JARS]
     if None in paths:
-        raise LocalAwsError(f"S3A's jars are not in {folder}: install sagemaker-pyspark again")
+        raise LocalAwsError(f"S3A's jars are not in {folder}. Fix: install sagemaker-pyspark again.")
     return [p for p in paths if p is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,14 @@ from moto.emr.exceptions import InvalidRequestException, ValidationException
 
 MAX_OPEN_STEPS = 256
 MAX_BOOTSTRAP_ACTIONS = 16
-STEPS_A_REQUEST = 256
+STEPS_PER_REQUEST = 256
 IDLE_RANGE = (60, 604_800)
 SPOT_TIMEOUT_RANGE = (5, 1440)
+LOG_URI = re.compile(r"s3[an]?://[^/]+(/.*)?")
 
 
 def check_idle_timeout(policy: dict[str, Any] | None) -> None:
-    """Auto-termination takes 60 seconds to 7 days."""
+    """Refuse an idle timeout that is not between 60 seconds and 7 days."""
     if policy is None:
         return
     seconds = policy.get("IdleTimeout", 3600)
@@ -24,14 +26,14 @@ def check_idle_timeout(policy: dict[str, Any] | None) -> None:
 
 
 def check_concurrency(level: int) -> None:
-    """Step concurrency is 1 to 256."""
+    """Refuse a step concurrency that is not between 1 and 256."""
     if not 1 <= level <= MAX_OPEN_STEPS:
         raise ValidationException(f"The step concurrency level must be between 1 and {MAX_OPEN_STEPS}.")
 
 
 def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps: int) -> None:
-    """The limits on steps, for a new cluster as for one that runs."""
-    if len(steps) > STEPS_A_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
+    """Refuse more steps than a cluster takes, new or running, and actions on failure that it does not take."""
+    if len(steps) > STEPS_PER_REQUEST or open_steps + len(steps) > MAX_OPEN_STEPS:
         raise ValidationException(
             f"Maximum number of active steps(State = 'Running', 'Pending' or 'Cancel_Pending') for cluster exceeded: "
             f"{MAX_OPEN_STEPS}."
@@ -46,7 +48,7 @@ def check_steps(steps: Sequence[dict[str, Any]], *, concurrency: int, open_steps
 
 
 def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types: Sequence[str]) -> None:
-    """Everything that RunJobFlow refuses at once.
+    """Refuse what RunJobFlow refuses at once.
 
     Parameters
     ----------
@@ -58,6 +60,9 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
     label = request.get("ReleaseLabel")
     if label not in releases:
         raise ValidationException(f"The supplied release label is invalid: {label}.")
+    uri = request.get("LogUri")
+    if uri and not LOG_URI.fullmatch(uri):
+        raise ValidationException(f"The log URI {uri} is not an address in S3, such as s3://bucket/logs/.")
     fleets, groups = instances.get("InstanceFleets", []), instances.get("InstanceGroups", [])
     if fleets and groups:
         raise ValidationException("Instance fleets and instance groups are mutually exclusive.")
@@ -83,7 +88,7 @@ def check_new_cluster(request: dict[str, Any], *, releases: Sequence[str], types
 
 
 def check_fleet(fleet: dict[str, Any]) -> None:
-    """The limits on an instance fleet, of a new cluster as for one that is added."""
+    """Refuse a fleet that is too small, too large or too varied, of a new cluster or added later."""
     kind = fleet["InstanceFleetType"]
     on_demand, spot = fleet.get("TargetOnDemandCapacity", 0), fleet.get("TargetSpotCapacity", 0)
     if on_demand + spot < 1 and kind != "TASK":

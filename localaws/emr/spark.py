@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localaws.faults import NO_WORKER_IS_SO_LARGE
+from localaws.faults import UNPLACEABLE_EXECUTORS
 from localaws.settings import Settings
 
 # org.apache.spark.launcher.SparkSubmitOptionParser, Spark 3.5
@@ -58,15 +58,15 @@ class Submit:
     application: str = ""
     arguments: list[str] = field(default_factory=list)
 
-    def option(self, name: str) -> str | None:
+    def find_option(self, name: str) -> str | None:
         """The last value of an option."""
         return next((v for k, v in reversed(self.options) if k == name), None)
 
 
-def parse(args: list[str]) -> Submit:
+def parse_submit(args: list[str]) -> Submit:
     """Read spark-submit's arguments as Spark does: options until the first word that is none, then the application's.
 
-    >>> parse(["--deploy-mode", "cluster", "--conf", "a.b=c=d", "s3://b/job.py", "--input", "x"]).arguments
+    >>> parse_submit(["--deploy-mode", "cluster", "--conf", "a.b=c=d", "s3://b/job.py", "--input", "x"]).arguments
     ['--input', 'x']
     """
     submit, words = Submit(), list(args)
@@ -95,12 +95,12 @@ def parse(args: list[str]) -> Submit:
     raise BadSubmitError("Missing application resource.")
 
 
-def classification(configurations: Iterable[Mapping[str, Any]], *path: str) -> dict[str, str]:
+def read_classification(configurations: Iterable[Mapping[str, Any]], *path: str) -> dict[str, str]:
     """The properties of a (nested) EMR configuration classification.
 
     >>> nested = [{"Classification": "spark-env", "Configurations": [
     ...     {"Classification": "export", "Properties": {"A": "1"}}]}]
-    >>> classification(nested, "spark-env", "export")
+    >>> read_classification(nested, "spark-env", "export")
     {'A': '1'}
     """
     properties: dict[str, str] = {}
@@ -109,19 +109,19 @@ def classification(configurations: Iterable[Mapping[str, Any]], *path: str) -> d
             if len(path) == 1:
                 properties |= item.get("Properties") or {}
             else:
-                properties |= classification(item.get("Configurations") or [], *path[1:])
+                properties |= read_classification(item.get("Configurations") or [], *path[1:])
     return properties
 
 
 @dataclass(frozen=True)
 class SparkCommand:
-    """What is run on this machine for a step.
+    """The spark-submit that is run on this machine for a step.
 
     Attributes
     ----------
     args : arguments of spark-submit
     conf : the whole configuration, for spark-defaults.conf
-    environment : what the driver gets besides the node's own environment
+    environment : variables of the driver besides the node's own
     cluster_mode : whether the driver would run in a container of the cluster
     """
 
@@ -142,7 +142,7 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     settings : the sizes
     """
     wanted = dict(defaults) | submit.conf
-    mode = submit.option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
+    mode = submit.find_option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
     prefix = "spark.yarn.appMasterEnv."
     environment = {k.removeprefix(prefix): v for k, v in wanted.items() if k.startswith(prefix)}
     conf = {k: v for k, v in wanted.items() if not _NOT_HERE.fullmatch(k)}
@@ -157,7 +157,7 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
         **local,
     }
     if settings.fault == "no-capacity":
-        conf |= NO_WORKER_IS_SO_LARGE
+        conf |= UNPLACEABLE_EXECUTORS
     # C1 alone and the serial collector: half the processor time of short jobs, whose work is in Python.
     for side in ("driver", "executor"):
         conf.setdefault(f"spark.{side}.defaultJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
@@ -166,22 +166,22 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     return SparkCommand([*args, submit.application, *submit.arguments], conf, environment, mode == "cluster")
 
 
-def events_folder(home: Path, cluster_id: str) -> Path:
-    """Where the event logs of a cluster's steps lie: beside the nodes' folders, because they outlive the cluster, as
-    those of EMR's persistent history server do (`make ui`)."""
+def locate_events(home: Path, cluster_id: str) -> Path:
+    """The folder of a cluster's event logs: beside the nodes' folders, because they outlive the cluster, as those of
+    EMR's persistent history server do (`make ui`)."""
     return home / "spark-events" / cluster_id
 
 
-def event_log(folder: Path) -> dict[str, str]:
+def make_event_log_conf(folder: Path) -> dict[str, str]:
     """Configuration that makes an application write its event log into a folder, which must be there."""
     return {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.as_uri()}
 
 
-def authentication() -> dict[str, str]:
+def make_authentication_conf() -> dict[str, str]:
     """Configuration that closes Spark's ports, which every user of this machine can reach, to all but its processes."""
     return {"spark.authenticate": "true", "spark.authenticate.secret": secrets.token_hex(20)}
 
 
-def properties_file(conf: Mapping[str, str]) -> str:
+def format_properties(conf: Mapping[str, str]) -> str:
     """The text of a spark-defaults.conf."""
     return "".join(f"{key} {value}\n" for key, value in sorted(conf.items()))

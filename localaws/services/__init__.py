@@ -18,7 +18,7 @@ from localaws.services import (
 
 
 def install() -> None:
-    """Put every correction of this package into moto; raises MotoMovedError when moto is not the one they fit."""
+    """Put every correction of this package into moto; raises MotoMovedError when moto is another version."""
     patching.check_version()
     for module in (authorization, budgets, ec2, quotas, s3, sagemaker, scheduler, studio_apps, studio_home, workflows):
         module.install()

@@ -1,4 +1,4 @@
-"""EC2: refusals that AWS gives and moto does not, descriptions that it drops, Spot prices that Terraform can read."""
+"""EC2: refusals and descriptions that moto lacks, and Spot prices that Terraform can read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from moto.ec2.responses.spot_instances import SpotInstances
 
 from localaws import patching
 
-# A price is all that the provider wants of a Spot history; the price table has the real ones.
+# The provider only needs some price in a Spot history; the price table has the real ones.
 SPOT_PRICE = "0.0712"
 
 
-def _spot_price_history(self: Any) -> ActionResult:
+def _describe_spot_prices(self: Any) -> ActionResult:
     filters = self._filters_from_querystring()
     zones = [self._get_param("AvailabilityZone")] if self._get_param("AvailabilityZone") else []
     zones += filters.get("availability-zone", [])
@@ -65,13 +65,13 @@ def _authorize(original: Callable[..., Any], self: Any, *args: Any, **kwargs: An
     return rules, group
 
 
-def _description(self: Any) -> str | None:
+def _read_description(self: Any) -> str | None:
     description: str | None = getattr(self, "described_as", None) or self.ip_range.get("Description")
     return description
 
 
-def _list_live(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
-    """Subnets and security groups of all that lives in some: endpoints, instances, and interfaces of neither."""
+def _list_uses(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
+    """The subnets and security groups of everything that uses some: endpoints, instances, and other interfaces."""
     for endpoint in backend.vpc_end_points.values():
         if endpoint.state == "available":
             yield endpoint.subnet_ids or [], endpoint.security_group_ids or []
@@ -85,13 +85,13 @@ def _list_live(backend: Any) -> Iterator[tuple[list[str], list[str]]]:
 
 def _is_named_in_a_rule(backend: Any, group_id: str) -> bool:
     """Whether another group's rule names a security group."""
-    groups = [group for of_vpc in backend.groups.values() for group in of_vpc.values() if group.id != group_id]
-    rules = [rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules)]
+    groups = [group for groups_by_id in backend.groups.values() for group in groups_by_id.values()]
+    rules = [rule for group in groups if group.id != group_id for rule in (*group.ingress_rules, *group.egress_rules)]
     return any(rule.source_group.get("GroupId") == group_id for rule in rules)
 
 
 def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> Any:
-    if any(subnet_id in subnets for subnets, _ in _list_live(self)):
+    if any(subnet_id in subnets for subnets, _ in _list_uses(self)):
         raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
     return original(self, subnet_id)
 
@@ -99,7 +99,7 @@ def _delete_subnet(original: Callable[..., Any], self: Any, subnet_id: str) -> A
 def _delete_security_group(
     original: Callable[..., Any], self: Any, name: str | None = None, group_id: str | None = None
 ) -> Any:
-    if group_id and (any(group_id in groups for _, groups in _list_live(self)) or _is_named_in_a_rule(self, group_id)):
+    if group_id and (any(group_id in groups for _, groups in _list_uses(self)) or _is_named_in_a_rule(self, group_id)):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     return original(self, name, group_id)
 
@@ -114,7 +114,7 @@ def _delete_vpc(original: Callable[..., Any], self: Any, vpc_id: str) -> Any:
 
 
 def _delete_nat_gateway(original: Callable[..., Any], self: Any, nat_gateway_id: str) -> NatGateway:
-    """A gateway's interface goes with it; moto keeps it, and with it the subnet."""
+    """AWS deletes a gateway's interface with it; moto keeps it, so that the subnet cannot be deleted."""
     gateway: NatGateway = original(self, nat_gateway_id)
     self.enis.pop(gateway._eni.id, None)
     return gateway
@@ -122,12 +122,12 @@ def _delete_nat_gateway(original: Callable[..., Any], self: Any, nat_gateway_id:
 
 def install() -> None:
     """Correct Spot prices, the revocation of rules and the deletion of what is still in use."""
-    patching.replace(SpotInstances, "describe_spot_price_history", _spot_price_history)
+    patching.replace_attribute(SpotInstances, "describe_spot_price_history", _describe_spot_prices)
     for direction in ("ingress", "egress"):
-        patching.wrap(SecurityGroupBackend, f"revoke_security_group_{direction}", _revoke)
-        patching.wrap(SecurityGroupBackend, f"authorize_security_group_{direction}", _authorize)
-    patching.replace(SecurityGroupRule, "description", property(_description))
-    patching.wrap(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
-    patching.wrap(SubnetBackend, "delete_subnet", _delete_subnet)
-    patching.wrap(SecurityGroupBackend, "delete_security_group", _delete_security_group)
-    patching.wrap(VPCBackend, "delete_vpc", _delete_vpc)
+        patching.wrap_method(SecurityGroupBackend, f"revoke_security_group_{direction}", _revoke)
+        patching.wrap_method(SecurityGroupBackend, f"authorize_security_group_{direction}", _authorize)
+    patching.replace_attribute(SecurityGroupRule, "description", property(_read_description))
+    patching.wrap_method(NatGatewayBackend, "delete_nat_gateway", _delete_nat_gateway)
+    patching.wrap_method(SubnetBackend, "delete_subnet", _delete_subnet)
+    patching.wrap_method(SecurityGroupBackend, "delete_security_group", _delete_security_group)
+    patching.wrap_method(VPCBackend, "delete_vpc", _delete_vpc)

@@ -1,4 +1,4 @@
-"""Service Quotas: the two of EC2 that bound a cluster, which moto lacks. Their value is a setting, for rehearsals."""
+"""Service Quotas: EC2's two that limit a cluster, which moto lacks. Their value is a setting, for rehearsals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from localaws import patching
-from localaws.answers import answer, request
+from localaws.answers import make_answer, read_request
 from localaws.settings import Settings
 
 EC2_QUOTAS = {
@@ -16,7 +16,7 @@ EC2_QUOTAS = {
 }
 
 
-def described(code: str, vcpus: int, *, account: str, region: str) -> dict[str, Any]:
+def describe_quota(code: str, vcpus: int, *, account: str, region: str) -> dict[str, Any]:
     """A quota in the service's shape."""
     return {
         "ServiceCode": "ec2",
@@ -32,14 +32,14 @@ def described(code: str, vcpus: int, *, account: str, region: str) -> dict[str, 
 
 
 def _get_service_quota(original: Any, self: Any) -> Any:
-    parameters = request(self)
+    parameters = read_request(self)
     if parameters.get("ServiceCode") != "ec2" or parameters.get("QuotaCode") not in EC2_QUOTAS:
         return original(self)
     vcpus = Settings.from_environment().vcpu_quota
-    quota = described(parameters["QuotaCode"], vcpus, account=self.current_account, region=self.region)
-    return answer(self, "GetServiceQuota", {"Quota": quota})
+    quota = describe_quota(parameters["QuotaCode"], vcpus, account=self.current_account, region=self.region)
+    return make_answer(self, "GetServiceQuota", {"Quota": quota})
 
 
 def install() -> None:
-    """Answer for EC2's vCPUs; other quotas stay moto's."""
-    patching.wrap(ServiceQuotasResponse, "get_service_quota", _get_service_quota)
+    """Answer for EC2's vCPUs; moto answers for other quotas."""
+    patching.wrap_method(ServiceQuotasResponse, "get_service_quota", _get_service_quota)

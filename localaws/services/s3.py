@@ -1,4 +1,4 @@
-"""S3: what moto 5.2.5 forgets of lifecycle rules, and two calls that it answers with an internal error."""
+"""S3: members of lifecycle rules that moto drops, and two calls that it answers with an internal error."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from localaws import patching
 _SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
 
 
-def restore_fields(answered: list[dict[str, Any]], rules_given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def restore_fields(answer: list[dict[str, Any]], rules_given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lifecycle rules as moto answers them, with the sizes and version counts that it drops.
 
     >>> restore_fields([{"ID": "a", "Filter": {}}], [{"ID": "a", "Filter": {"ObjectSizeLessThan": "9"}}])
     [{'ID': 'a', 'Filter': {'ObjectSizeLessThan': 9}}]
     """
-    completed = copy.deepcopy(answered)
+    completed = copy.deepcopy(answer)
     for rule, origin in zip(completed, rules_given, strict=True):
         versions_kept = (origin.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions")
         if versions_kept is not None:
@@ -43,7 +43,7 @@ def _set_lifecycle(original: Any, self: Any, rules: list[dict[str, Any]]) -> Non
     original(self, rules)
 
 
-def _serialized(original: Any, self: Any, result: ActionResult) -> Any:
+def _serialize(original: Any, self: Any, result: ActionResult) -> Any:
     content = result.result
     if isinstance(content, dict) and "TransitionDefaultMinimumObjectSize" in content and content.get("Rules"):
         bucket = self.backend.get_bucket(self.bucket_name)
@@ -52,7 +52,7 @@ def _serialized(original: Any, self: Any, result: ActionResult) -> Any:
 
 
 def _log_permissions_enabled_policy(original: Any, target_bucket: Any, target_prefix: str | None) -> bool:
-    # moto takes every principal for a mapping and dies on "Principal": "*"
+    # moto takes every principal for a mapping, and fails on "Principal": "*"
     policy = None
     if target_bucket.policy:
         document = json.loads(target_bucket.policy)
@@ -63,12 +63,12 @@ def _log_permissions_enabled_policy(original: Any, target_bucket: Any, target_pr
 
 
 def _dispose_delete_marker(self: Any, garbage: bool = False) -> None:
-    """A delete marker holds no bytes; moto forgets that buckets whose versioning was suspended have markers too."""
+    """Nothing to do for a delete marker; moto forgets that buckets with suspended versioning have some, too."""
 
 
 def install() -> None:
     """Correct lifecycle rules, access logging and the removal of delete markers."""
-    patching.wrap(FakeBucket, "set_lifecycle", _set_lifecycle)
-    patching.wrap(S3Response, "serialized", _serialized)
-    patching.wrap(FakeBucket, "_log_permissions_enabled_policy", _log_permissions_enabled_policy)
-    patching.add(FakeDeleteMarker, "dispose", _dispose_delete_marker)
+    patching.wrap_method(FakeBucket, "set_lifecycle", _set_lifecycle)
+    patching.wrap_method(S3Response, "serialized", _serialize)
+    patching.wrap_method(FakeBucket, "_log_permissions_enabled_policy", _log_permissions_enabled_policy)
+    patching.add_attribute(FakeDeleteMarker, "dispose", _dispose_delete_marker)

@@ -1,7 +1,6 @@
 """EventBridge Scheduler: schedules that end a cluster (``emr:terminateJobFlows``) or start a workflow really do it.
 
-``at(…)`` and ``rate(…)`` are run, on a clock that ``Settings.clock_rate`` can speed up; ``cron`` is kept and answered
-by moto but never due.
+``at(…)`` and ``rate(…)`` are run, on a clock that ``Settings.clock_rate`` can speed up; ``cron`` never runs.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ def parse_due_time(expression: str, timezone: str) -> datetime | None:
     '2026-11-22T10:00:00+00:00'
     >>> parse_due_time("rate(2 hours)", "UTC")
     """
-    at = re.fullmatch(r"at\((\S+)\)", expression)
-    return datetime.fromisoformat(at[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if at else None
+    match = re.fullmatch(r"at\((\S+)\)", expression)
+    return datetime.fromisoformat(match[1]).replace(tzinfo=ZoneInfo(timezone or "UTC")) if match else None
 
 
 def parse_period(expression: str) -> timedelta | None:
@@ -46,8 +45,8 @@ def parse_period(expression: str) -> timedelta | None:
     >>> parse_period("rate(5 minutes)"), parse_period("rate(1 hour)"), parse_period("at(2026-11-22T10:00:00)")
     (datetime.timedelta(seconds=300), datetime.timedelta(seconds=3600), None)
     """
-    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
+    match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+    return timedelta(**{f"{match[2]}s": int(match[1])}) if match else None
 
 
 def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | None = None) -> bool:
@@ -55,7 +54,7 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
 
     Parameters
     ----------
-    last : when it ran; a recurrent one without a start date runs at once
+    last : when it last ran; a recurrent one without a start date runs at once
     """
     if (schedule.state or "ENABLED") != "ENABLED":  # an update that does not name the state enables
         return False
@@ -67,30 +66,40 @@ def is_due(schedule: Any, now: datetime, clock_rate: float, last: datetime | Non
 
 
 class Clock(threading.Thread):
-    """Runs the schedules that are due, as long as the server lives."""
+    """Runs the schedules that are due, as long as the server runs."""
 
     def __init__(self, account: str, settings: Settings, terminate: Callable[[str, list[str]], None]) -> None:
         super().__init__(name="scheduler-clock", daemon=True)
         self.account, self.settings, self.terminate = account, settings, terminate
         self.stopped = threading.Event()
         self._last: dict[tuple[str, float], datetime] = {}
+        self._broken: set[tuple[str, str]] = set()
 
     def run(self) -> None:
-        """Look every half second."""
+        """Look for due schedules every half second."""
         while not self.stopped.wait(0.5):
             now = datetime.now(UTC)
             for region, backend in list(scheduler_backends[self.account].items()):
                 for group in list(backend.schedule_groups.values()):
                     for schedule in list(group.schedules.values()):
-                        key = (schedule.arn, schedule.creation_date)
-                        if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):
-                            self._last[key] = now
-                            self._fire(region, schedule)
+                        self._run_due(region, schedule, now)
+
+    def _run_due(self, region: str, schedule: Any, now: datetime) -> None:
+        """Run a schedule if it is due. One that cannot be run is logged once, and does not stop the others."""
+        key = (schedule.arn, schedule.creation_date)
+        try:
+            if is_due(schedule, now, self.settings.clock_rate, self._last.get(key)):
+                self._last[key] = now
+                self._fire(region, schedule)
+        except Exception:  # moto takes every expression, time zone and input
+            if (schedule.arn, schedule.schedule_expression) not in self._broken:
+                self._broken.add((schedule.arn, schedule.schedule_expression))
+                LOG.exception("schedule %s cannot be run", schedule.name)
 
     def _fire(self, region: str, schedule: Any) -> None:
         target = schedule.target
         try:
-            role = authorization.role_caller(self.account, target["RoleArn"].rsplit("/", 1)[-1])
+            role = authorization.find_role_caller(self.account, target["RoleArn"].rsplit("/", 1)[-1])
         except NotFoundException:
             LOG.warning("schedule %s is due; its role %s does not exist", schedule.name, target["RoleArn"])
             return
@@ -105,8 +114,8 @@ class Clock(threading.Thread):
         clusters = json.loads(schedule.target.get("Input") or "{}").get("JobFlowIds", [])
         for cluster in clusters:
             arn = f"arn:aws:elasticmapreduce:{region}:{self.account}:cluster/{cluster}"
-            context = authorization.tags_of_cluster(self.account, arn)
-            if not authorization.may(role, AccessRequest("elasticmapreduce:TerminateJobFlows", arn, context)):
+            context = authorization.read_cluster_tags(self.account, arn)
+            if not authorization.is_allowed(role, AccessRequest("elasticmapreduce:TerminateJobFlows", arn, context)):
                 LOG.warning("schedule %s is due; its role may not terminate %s", schedule.name, cluster)
                 return
         LOG.info("schedule %s terminates %s", schedule.name, ", ".join(clusters))
@@ -114,7 +123,7 @@ class Clock(threading.Thread):
 
     def _start(self, region: str, schedule: Any, role: authorization.Caller) -> None:
         workflow = schedule.target["Arn"]
-        if not authorization.may(role, AccessRequest("states:StartExecution", workflow)):
+        if not authorization.is_allowed(role, AccessRequest("states:StartExecution", workflow)):
             LOG.warning("schedule %s is due; its role may not start %s", schedule.name, workflow)
             return
         try:
@@ -126,4 +135,4 @@ class Clock(threading.Thread):
 
 def install() -> None:
     """Check that moto keeps schedules where the clock reads them; nothing of it is changed."""
-    patching.expect(EventBridgeSchedulerBackend, "get_schedule_group", "create_schedule")
+    patching.require_attributes(EventBridgeSchedulerBackend, "get_schedule_group", "create_schedule")

@@ -1,6 +1,6 @@
-"""What a user makes in a Studio domain: spaces, the apps that run in them and bill, and the address that lets him in.
+"""What users make in a Studio domain: spaces, the apps that run in them and bill, and an address to log in at.
 
-Terraform knows none of it, and neither a user profile nor a domain goes while it is there.
+Terraform knows none of it, and neither a user profile nor a domain can be deleted while it exists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from localaws.services.sagemaker import (
     summarize,
 )
 
-GONE = "Deleted"
+DELETED = "Deleted"
 
 
 def _find_space(studio: Studio, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,9 +40,9 @@ def _find_space(studio: Studio, parameters: Mapping[str, Any]) -> dict[str, Any]
 def _create_space(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     studio, tags = find_studio(self), parameters.pop("Tags", [])
     key = (parameters["DomainId"], parameters["SpaceName"])
-    studio.domain(key[0])
+    studio.find_domain(key[0])
     if (owner := find_owner(parameters)) is not None:
-        studio.profile(key[0], owner)
+        studio.find_profile(key[0], owner)
     if key in studio.spaces:
         raise ResourceInUse(f"Space {key[1]} already exists.")
     arn = make_arn(self, f"space/{key[0]}/{key[1]}")
@@ -70,14 +70,14 @@ def _list_spaces(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
 def _delete_space(self: Any, parameters: dict[str, Any]) -> None:
     studio = find_studio(self)
     space = _find_space(studio, parameters)
-    running = [app["AppName"] for app in _find_apps(studio, parameters) if app["Status"] != GONE]
+    running = [app["AppName"] for app in _find_apps(studio, parameters) if app["Status"] != DELETED]
     if running:
         raise ResourceInUse(f"Unable to delete Space {parameters['SpaceName']}: it has the apps {', '.join(running)}.")
     del studio.spaces[space["DomainId"], space["SpaceName"]]
 
 
 def _find_apps(studio: Studio, parameters: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
-    """Apps by domain, owner and what else is named, the newest last."""
+    """The apps that fit a request's domain, owner and other parameters, the newest last."""
     keys = ("DomainId", "SpaceName", "UserProfileName", *names)
     return [app for app in studio.apps if all(parameters.get(k) in (None, app.get(k)) for k in keys)]
 
@@ -86,14 +86,14 @@ def _find_apps(studio: Studio, parameters: Mapping[str, Any], *names: str) -> li
 def _create_app(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     studio = find_studio(self)
     parameters.pop("Tags", None)
-    studio.domain(parameters["DomainId"])
+    studio.find_domain(parameters["DomainId"])
     if ("SpaceName" in parameters) == ("UserProfileName" in parameters):
         raise ValidationException("Exactly one of UserProfileName and SpaceName must be given.")
     if "SpaceName" in parameters:
         _find_space(studio, parameters)
     else:
-        studio.profile(parameters["DomainId"], parameters["UserProfileName"])
-    if any(app["Status"] != GONE for app in _find_apps(studio, parameters, "AppType", "AppName")):
+        studio.find_profile(parameters["DomainId"], parameters["UserProfileName"])
+    if any(app["Status"] != DELETED for app in _find_apps(studio, parameters, "AppType", "AppName")):
         raise ResourceInUse(f"App {parameters['AppName']} already exists.")
     owner = parameters.get("SpaceName") or parameters["UserProfileName"]
     path = f"{parameters['DomainId']}/{owner}/{parameters['AppType'].lower()}/{parameters['AppName']}"
@@ -104,13 +104,13 @@ def _create_app(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
 
 @operation("ListApps")
 def _list_apps(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    wanted = {name: parameters.get(f"{name}Equals") for name in ("DomainId", "SpaceName", "UserProfileName")}
-    keys = (*wanted, "AppType", "AppName", "Status", "CreationTime", "ResourceSpec")
-    apps = _find_apps(find_studio(self), wanted)
+    filters = {name: parameters.get(f"{name}Equals") for name in ("DomainId", "SpaceName", "UserProfileName")}
+    keys = (*filters, "AppType", "AppName", "Status", "CreationTime", "ResourceSpec")
+    apps = _find_apps(find_studio(self), filters)
     summaries = [{k: app.get(k) for k in keys} for app in apps]
     for app in apps:
-        if app["Status"] == "Deleting":  # it takes a while: the next look finds it gone, but still listed
-            app["Status"] = GONE
+        if app["Status"] == "Deleting":  # it takes a while: the next listing shows it as deleted
+            app["Status"] = DELETED
     return {"Apps": summaries}
 
 
@@ -126,8 +126,8 @@ def _delete_app(self: Any, parameters: dict[str, Any]) -> None:
 @operation("CreatePresignedDomainUrl")
 def _create_presigned_domain_url(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     studio = find_studio(self)
-    domain = studio.domain(parameters["DomainId"])
-    studio.profile(parameters["DomainId"], parameters["UserProfileName"])
+    domain = studio.find_domain(parameters["DomainId"])
+    studio.find_profile(parameters["DomainId"], parameters["UserProfileName"])
     seconds = parameters.get("ExpiresInSeconds", 300)
     if not 5 <= seconds <= 300:
         raise ValidationException(f"ExpiresInSeconds is {seconds}; it must be between 5 and 300.")

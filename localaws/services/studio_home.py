@@ -1,7 +1,7 @@
 """What SageMaker makes in a Studio domain's VPC: a file system of home folders, and the groups that let notebooks in.
 
-The file system goes with the domain only where its deletion says so; the two security groups, which name each other,
-never do (hashicorp/terraform-provider-aws issue 20986 and many others), and keep the VPC from being deleted.
+The file system is deleted with the domain only on request; the two security groups, which name each other, never
+are (hashicorp/terraform-provider-aws issue 20986 and many others), and keep the VPC from being deleted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ MANAGED_BY = "ManagedByAmazonSageMakerResource"  # on the groups and on the file
 NFS_PORT = "2049"
 
 
-def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: str, subnets: Sequence[str]) -> str:
-    """Make file system, mount targets and groups; returns the file system's id."""
+def make_file_system(
+    account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: str, subnets: Sequence[str]
+) -> str:
+    """Make a file system, its mount targets and groups; returns the file system's id."""
     ec2, efs = ec2_backends[account][region], efs_backends[account][region]
     inbound, outbound = (
         ec2.create_security_group(
@@ -44,8 +46,8 @@ def make(account: str, region: str, *, domain_id: str, domain_arn: str, vpc_id: 
     return str(home.file_system_id)
 
 
-def remove(account: str, region: str, file_system_id: str) -> None:
-    """Delete the home folders; the groups stay."""
+def remove_file_system(account: str, region: str, file_system_id: str) -> None:
+    """Delete the file system and its mount targets; the groups stay."""
     efs = efs_backends[account][region]
     targets = [t for t in efs.mount_targets_by_id.values() if t.file_system_id == file_system_id]
     for target in targets:
@@ -54,11 +56,11 @@ def remove(account: str, region: str, file_system_id: str) -> None:
 
 
 def knows_vpc(account: str, region: str, vpc_id: str) -> bool:
-    """Whether there is such a VPC."""
+    """Whether an account and region have a VPC."""
     return vpc_id in ec2_backends[account][region].vpcs
 
 
 def install() -> None:
     """Check that moto has what is called here; nothing of it is changed."""
     names: tuple[Any, ...] = ("create_file_system", "create_mount_target", "delete_mount_target", "delete_file_system")
-    patching.expect(EFSBackend, *names)
+    patching.require_attributes(EFSBackend, *names)

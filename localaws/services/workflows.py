@@ -1,8 +1,8 @@
 """Step Functions: workflows of JSONata that call EMR and CloudWatch are really run, with the rights of their role.
 
 Of the Amazon States Language the states Task (``aws-sdk`` integrations), Choice, Pass, Succeed, Fail, with Arguments,
-Assign, Output, Condition in JSONata. Another kind, and a definition in JSONPath, is refused by name when the workflow
-is made, so that nothing passes here that was not understood. ``jsonata-python`` evaluates the expressions.
+Assign, Output, Condition in JSONata. Any other state, and a definition in JSONPath, is refused by name when
+the workflow is made: what is accepted here is understood. ``jsonata-python`` evaluates the expressions.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -58,7 +58,7 @@ class TaskFailedError(Exception):
 # ------------------------------------------------------------------------------------------- definitions
 
 
-def check(definition: str) -> dict[str, Any]:
+def parse_definition(definition: str) -> dict[str, Any]:
     """The parsed definition; raises InvalidDefinition where it cannot be run here."""
     try:
         machine: dict[str, Any] = json.loads(definition)
@@ -116,7 +116,7 @@ def evaluate(value: Any, variables: Mapping[str, Any]) -> Any:
         for name, bound in variables.items():
             frame.bind(name, bound)
         result = expression.evaluate(None, frame)
-    except Exception as error:  # the package raises what it likes
+    except Exception as error:  # the package raises exceptions of any kind
         raise TaskFailedError("States.QueryEvaluationError", f"{value}: {error}") from error
     if result is None:
         raise TaskFailedError("States.QueryEvaluationError", f"{value} returned undefined")
@@ -132,16 +132,16 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 
 
-def stretched(value: Any, now: datetime, rate: float) -> Any:
-    """An answer as a workflow sees it: without metadata, times as text, and the past ``rate`` times as long ago.
+def stretch_times(value: Any, now: datetime, rate: float) -> Any:
+    """An answer as a workflow sees it: without metadata, with times as text, and the past ``rate`` times as long ago.
 
-    >>> stretched({"at": datetime(2026, 1, 1, 9, 59, tzinfo=UTC)}, datetime(2026, 1, 1, 10, tzinfo=UTC), 60)
+    >>> stretch_times({"at": datetime(2026, 1, 1, 9, 59, tzinfo=UTC)}, datetime(2026, 1, 1, 10, tzinfo=UTC), 60)
     {'at': '2026-01-01T09:00:00.000Z'}
     """
     if isinstance(value, dict):
-        return {key: stretched(inner, now, rate) for key, inner in value.items() if key != "ResponseMetadata"}
+        return {key: stretch_times(inner, now, rate) for key, inner in value.items() if key != "ResponseMetadata"}
     if isinstance(value, list):
-        return [stretched(inner, now, rate) for inner in value]
+        return [stretch_times(inner, now, rate) for inner in value]
     if isinstance(value, datetime):
         # a rate of a million would lead before the year 1
         back = min((now - value).total_seconds() * rate, timedelta(days=36_500).total_seconds())
@@ -152,8 +152,8 @@ def stretched(value: Any, now: datetime, rate: float) -> Any:
 # ------------------------------------------------------------------------------------------- executions
 
 
-class Execution:
-    """One execution of a workflow.
+class Interpreter:
+    """Goes through the states of a workflow, for one execution.
 
     Parameters
     ----------
@@ -161,33 +161,37 @@ class Execution:
     clock_rate : how many times faster than real time the workflow's clock runs
     """
 
-    def __init__(self, machine: Any, client: MakeClient, account: str, region: str, clock_rate: float) -> None:
-        self.definition, self.role = check(machine.definition), machine.roleArn.rsplit("/", 1)[-1]
-        self._client, self._account, self._region, self._rate = client, account, region, clock_rate
+    def __init__(self, machine: Any, make_client: MakeClient, account: str, region: str, clock_rate: float) -> None:
+        self.definition, self.role = parse_definition(machine.definition), machine.roleArn.rsplit("/", 1)[-1]
+        self._make_client, self._account, self._region, self._rate = make_client, account, region, clock_rate
 
-    def go(self, input_data: Any) -> Any:
-        """Go from the first state to an end, and return the output; raises TaskFailedError."""
+    def run(self, input_data: Any, is_running: Callable[[], bool]) -> Any:
+        """Go from the first state to an end, and return the output; None if it stops running before.
+
+        Raises
+        ------
+        TaskFailedError
+        """
         variables: dict[str, Any] = {}
         name, data = self.definition["StartAt"], input_data
-        while True:
+        while is_running():
             state, now = self.definition["States"][name], datetime.now(UTC)
             states: dict[str, Any] = {
                 "input": data,
                 "context": {"State": {"Name": name, "EnteredTime": format_time(now)}},
             }
-            variables_known = {**variables, "states": states}
+            known = {**variables, "states": states}
             if state["Type"] == "Fail":
                 raise TaskFailedError(state.get("Error", ""), state.get("Cause", ""))
             if state["Type"] == "Task":
-                states["result"] = self._call(
-                    state["Resource"], evaluate(state.get("Arguments", {}), variables_known), now
-                )
-            output = evaluate(state["Output"], variables_known) if "Output" in state else states.get("result", data)
-            variables |= evaluate(state.get("Assign", {}), variables_known)
+                states["result"] = self._call(state["Resource"], evaluate(state.get("Arguments", {}), known), now)
+            output = evaluate(state["Output"], known) if "Output" in state else states.get("result", data)
+            variables |= evaluate(state.get("Assign", {}), known)
             if state["Type"] == "Succeed" or state.get("End"):
                 return output
             data = output
-            name = state["Next"] if "Next" in state else self._choose(name, state, variables_known)
+            name = state["Next"] if "Next" in state else self._choose(name, state, known)
+        return None
 
     @staticmethod
     def _choose(name: str, state: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
@@ -203,22 +207,22 @@ class Execution:
 
     def _call(self, resource: str, arguments: dict[str, Any], now: datetime) -> Any:
         match = SDK.fullmatch(resource)
-        assert match is not None  # check has looked
+        assert match is not None  # parse_definition has looked
         service, operation = match.groups()
         action = f"{ACTIONS.get(service, service)}:{operation[0].upper()}{operation[1:]}"
-        role = authorization.role_caller(self._account, self.role)
-        for arn in self._resources(service, arguments):
-            tags = authorization.tags_of_cluster(self._account, arn)
-            if not authorization.may(role, AccessRequest(action, arn, tags)):
+        role = authorization.find_role_caller(self._account, self.role)
+        for arn in self._list_resources(service, arguments):
+            tags = authorization.read_cluster_tags(self._account, arn)
+            if not authorization.is_allowed(role, AccessRequest(action, arn, tags)):
                 raise TaskFailedError(f"{service}.AccessDeniedException", f"{self.role} may not {action} on {arn}")
         try:
             method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-            answer = getattr(self._client(service, self._region), method)(**arguments)
+            answer = getattr(self._make_client(service, self._region), method)(**arguments)
         except (ClientError, BotoCoreError, ParamValidationError) as error:
             raise TaskFailedError(f"{service}.{type(error).__name__}", str(error)) from error
-        return stretched(answer, now, self._rate)
+        return stretch_times(answer, now, self._rate)
 
-    def _resources(self, service: str, arguments: Mapping[str, Any]) -> list[str]:
+    def _list_resources(self, service: str, arguments: Mapping[str, Any]) -> list[str]:
         ids = [arguments["ClusterId"]] if "ClusterId" in arguments else arguments.get("JobFlowIds", [])
         if service != "emr":
             return ["*"]
@@ -234,44 +238,47 @@ class Workflows:
     client : gives the client of a service in a region
     """
 
-    def __init__(self, account: str, settings: Settings, client: MakeClient) -> None:
-        self.account, self.settings, self.client = account, settings, client
+    def __init__(self, account: str, settings: Settings, make_client: MakeClient) -> None:
+        self.account, self.settings, self.make_client = account, settings, make_client
 
     def run(self, execution: Any, machine: Any, region: str) -> None:
-        """Run an execution that moto has made, to its end."""
+        """Run an execution that moto has made, to its end, or until StopExecution aborts it."""
         try:
-            run = Execution(machine, self.client, self.account, region, self.settings.clock_rate)
-            output = run.go(json.loads(execution.execution_input or "{}"))
-            execution.status, execution.output = "SUCCEEDED", json.dumps(output, default=str)
+            interpreter = Interpreter(machine, self.make_client, self.account, region, self.settings.clock_rate)
+            content = json.loads(execution.execution_input or "{}")
+            output = interpreter.run(content, lambda: bool(execution.status == "RUNNING"))
+            result = {"status": "SUCCEEDED", "output": json.dumps(output, default=str)}
         except TaskFailedError as failed:
             LOG.warning("workflow %s failed: %s", machine.name, ": ".join(map(str, failed.args)))
-            execution.status, execution.error, execution.cause = "FAILED", failed.args[0], failed.args[1]
+            result = {"status": "FAILED", "error": failed.args[0], "cause": failed.args[1]}
         except Exception:
             LOG.exception("workflow %s", machine.name)
-            execution.status = "FAILED"
-        execution.stop_date = datetime.now(UTC)
+            result = {"status": "FAILED"}
+        if execution.status == "RUNNING":
+            vars(execution).update(result, stop_date=datetime.now(UTC))
 
 
 # ------------------------------------------------------------------------------------------- in moto
 
 
 def _start_execution(original: Any, self: Any, region_name: str, *args: Any, **kwargs: Any) -> Any:
+    before = list(self.executions)
     execution = original(self, region_name, *args, **kwargs)
-    if _workflows is not None:
+    if _workflows is not None and execution not in before:  # a repeated call means the same execution
         threading.Thread(target=_workflows.run, args=(execution, self, region_name), daemon=True).start()
     return execution
 
 
-def _with_definition(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
+def _check_definition(original: Any, self: Any, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("definition"):
-        check(kwargs["definition"])
+        parse_definition(kwargs["definition"])
     return original(self, *args, **kwargs)
 
 
 @operation("ValidateStateMachineDefinition")
 def _validate_state_machine_definition(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
-        check(parameters["definition"])
+        parse_definition(parameters["definition"])
     except InvalidDefinition as error:
         diagnostic = {"severity": "ERROR", "code": "SCHEMA_VALIDATION_FAILED", "message": str(error)}
         return {"result": "FAIL", "diagnostics": [diagnostic], "truncated": False}
@@ -281,22 +288,22 @@ def _validate_state_machine_definition(self: Any, parameters: dict[str, Any]) ->
 @operation("ListStateMachineVersions")
 def _list_state_machine_versions(self: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     versions = self.stepfunction_backend.describe_state_machine(parameters["stateMachineArn"]).versions.values()
-    listed = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in versions]
-    return {"stateMachineVersions": listed}
+    summaries = [{"stateMachineVersionArn": v.arn, "creationDate": v.creation_date} for v in versions]
+    return {"stateMachineVersions": summaries}
 
 
 _workflows: Workflows | None = None
 
 
 def install() -> None:
-    """Let executions really run, refuse what cannot be, and answer two calls that moto lacks."""
-    patching.wrap(StateMachine, "start_execution", _start_execution)
+    """Really run executions, refuse definitions that cannot be run, and answer two calls that moto lacks."""
+    patching.wrap_method(StateMachine, "start_execution", _start_execution)
     for name in ("create_state_machine", "update_state_machine"):
-        patching.wrap(StepFunctionBackend, name, _with_definition)
+        patching.wrap_method(StepFunctionBackend, name, _check_definition)
     patching.add_operations(StepFunctionResponse, _validate_state_machine_definition, _list_state_machine_versions)
 
 
-def run_by(workflows: Workflows) -> None:
-    """Let these run what is started from now on."""
+def set_workflows(workflows: Workflows) -> None:
+    """Set what runs the executions that are started from now on."""
     global _workflows
     _workflows = workflows

@@ -19,7 +19,7 @@ HTTP_FILTERS = (
     "org.apache.hadoop.http.lib.StaticUserWebFilter",
 )
 _QUEUE = "yarn.scheduler.capacity.root"
-# Seconds here, minutes on a real cluster: nobody waits ten minutes on a laptop to see a lost node.
+# Seconds here, ten minutes on a real cluster: on a laptop nobody waits so long to see a lost node.
 LIVENESS_MS = 12_000
 
 LOG4J2 = """\
@@ -53,16 +53,16 @@ def write_xml(values: Mapping[str, object]) -> str:
     return f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n'
 
 
-def write_hosts(plan: ClusterPlan, machines: Iterable[Machine], own_name: str) -> str:
-    """The file of names for ``jdk.net.hosts.file``: no root, no /etc/hosts.
+def write_hosts(plan: ClusterPlan, machines: Iterable[Machine], host_name: str) -> str:
+    """The text of the file for ``jdk.net.hosts.file``, which needs neither root nor /etc/hosts.
 
-    This machine's own name stands for the master: from it the ResourceManager makes the addresses of its pages.
+    This machine's own name means the master: the ResourceManager uses it for the addresses of its pages.
     """
-    rows = [f"{plan.master_address} {plan.master_name} {own_name}", *(f"{m.address} {m.name}" for m in machines)]
+    rows = [f"{plan.master_address} {plan.master_name} {host_name}", *(f"{m.address} {m.name}" for m in machines)]
     return "\n".join([*rows, "127.0.0.1 localhost"]) + "\n"
 
 
-def core_site(plan: ClusterPlan) -> dict[str, object]:
+def make_core_site(plan: ClusterPlan) -> dict[str, object]:
     """core-site.xml."""
     return {
         "fs.defaultFS": "file:///",
@@ -70,8 +70,8 @@ def core_site(plan: ClusterPlan) -> dict[str, object]:
         "ipc.client.connect.retry.interval": 500,
         **plan.core,
         "hadoop.tmp.dir": plan.folder / "tmp",
-        # Whoever comes by HTTP is nobody, who may do nothing: by default the REST interface runs programs for anybody.
-        # To the default filters the ResourceManager adds one that believes ?user.name=; to these it does not.
+        # A caller by HTTP is nobody, who may do nothing: by default the REST interface runs programs for anybody.
+        # To the default filters the ResourceManager adds one that trusts ?user.name=; to these it does not.
         "hadoop.http.filter.initializers": ",".join(HTTP_FILTERS),
         "hadoop.http.staticuser.user": NOBODY,
         "hadoop.user.group.static.mapping.overrides": f"{NOBODY}=;{OWNER}={OWNER};",
@@ -80,12 +80,12 @@ def core_site(plan: ClusterPlan) -> dict[str, object]:
     }
 
 
-def capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
+def make_capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
     """capacity-scheduler.xml: one queue, which only the owner may use."""
     values: dict[str, object] = {
         "yarn.scheduler.capacity.maximum-applications": 100,
         "yarn.scheduler.capacity.maximum-am-resource-percent": "1.0",
-        # memory alone is counted, as on EMR
+        # only memory is counted, as on EMR
         "yarn.scheduler.capacity.resource-calculator": "org.apache.hadoop.yarn.util.resource.DefaultResourceCalculator",
         "yarn.scheduler.capacity.node-locality-delay": -1,
         f"{_QUEUE}.queues": "default",
@@ -109,48 +109,54 @@ def capacity_scheduler(plan: ClusterPlan) -> dict[str, object]:
     return values | plan.scheduler | closed | owned
 
 
-def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
+_DEFAULTS: Mapping[str, object] = {
+    "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 250,
+    "yarn.nm.liveness-monitor.expiry-interval-ms": LIVENESS_MS,
+    "yarn.am.liveness-monitor.expiry-interval-ms": 60_000,
+    "yarn.resourcemanager.connect.max-wait.ms": 30_000,
+    "yarn.resourcemanager.connect.retry-interval.ms": 1000,
+    "yarn.client.nodemanager-connect.max-wait-ms": 5000,
+    "yarn.client.nodemanager-connect.retry-interval-ms": 500,
+    "yarn.scheduler.minimum-allocation-mb": 32,
+    "yarn.scheduler.maximum-allocation-vcores": 128,
+    "yarn.nodemanager.container-monitor.interval-ms": 1000,
+    # a laptop's disk that is 91 % full would make every node unhealthy
+    "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "false",
+    "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
+    "yarn.nodemanager.log.retain-seconds": 86_400,
+    # it would copy each container's launch script, which has keys in it, to its logs
+    "yarn.nodemanager.log-container-debug-info.enabled": "false",
+}
+"""What makes YARN run here; a plan may change it."""
+_FIXED: Mapping[str, object] = {
+    "yarn.acl.enable": "true",
+    "yarn.admin.acl": OWNER,
+    "yarn.resourcemanager.webapp.rest-csrf.enabled": "true",
+    "yarn.nodemanager.webapp.rest-csrf.enabled": "true",
+    # Spark's shuffle service, which EMR runs here, would listen on every address of the machine
+    "yarn.nodemanager.aux-services": "",
+    "yarn.nodemanager.container-executor.class": "org.apache.hadoop.yarn.server.nodemanager.DefaultContainerExecutor",
+    "yarn.log-aggregation-enable": "false",
+    "yarn.timeline-service.enabled": "false",
+}
+"""What keeps strangers out; no plan changes it."""
+
+
+def make_yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterable[Path]) -> dict[str, object]:
     """yarn-site.xml of the ResourceManager and of clients."""
     largest = max((machine.memory_mb for machine in machines), default=1024)
-    values: dict[str, object] = {
-        "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 250,
-        "yarn.nm.liveness-monitor.expiry-interval-ms": LIVENESS_MS,
-        "yarn.am.liveness-monitor.expiry-interval-ms": 60_000,
-        "yarn.resourcemanager.connect.max-wait.ms": 30_000,
-        "yarn.resourcemanager.connect.retry-interval.ms": 1000,
-        "yarn.client.nodemanager-connect.max-wait-ms": 5000,
-        "yarn.client.nodemanager-connect.retry-interval-ms": 500,
-        "yarn.scheduler.minimum-allocation-mb": 32,
+    values = {
+        **_DEFAULTS,
         "yarn.scheduler.maximum-allocation-mb": largest,
-        "yarn.scheduler.maximum-allocation-vcores": 128,
-        "yarn.nodemanager.container-monitor.interval-ms": 1000,
-        # a laptop's disk that is 91 % full would make every node unhealthy
-        "yarn.nodemanager.disk-health-checker.disk-utilization-threshold.enabled": "false",
-        "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
-        "yarn.nodemanager.log.retain-seconds": 86_400,
-        # a copy of each container's launch script, with its environment and thus its keys, beside its logs
-        "yarn.nodemanager.log-container-debug-info.enabled": "false",
         **plan.site,
-    }
-    values |= {
+        **_FIXED,
         "yarn.resourcemanager.hostname": plan.master_name,
-        # the tracking address reads as on EMR, and nobody listens there
+        # the tracking address looks as on EMR, and nothing listens there
         "yarn.web-proxy.address": f"{plan.master_name}:{PROXY_PORT}",
-        "yarn.acl.enable": "true",
-        "yarn.admin.acl": OWNER,
-        "yarn.resourcemanager.webapp.rest-csrf.enabled": "true",
-        "yarn.nodemanager.webapp.rest-csrf.enabled": "true",
-        # Spark's shuffle service, which EMR runs here, would listen on every address of the machine
-        "yarn.nodemanager.aux-services": "",
-        "yarn.nodemanager.container-executor.class": (
-            "org.apache.hadoop.yarn.server.nodemanager.DefaultContainerExecutor"
-        ),
         "yarn.nodemanager.env-whitelist": ",".join(plan.passed_on),
         "yarn.nodemanager.user-home-dir": plan.folder / "home",
-        "yarn.log-aggregation-enable": "false",
-        "yarn.timeline-service.enabled": "false",
         "yarn.application.classpath": ",".join(str(path) for path in classpath),
-        **{_address("resourcemanager", n): f"{plan.master_name}:{port}" for n, port in MASTER_PORTS.items()},
+        **{_make_address_key("resourcemanager", n): f"{plan.master_name}:{port}" for n, port in MASTER_PORTS.items()},
     }
     if plan.labels:
         values |= {
@@ -161,24 +167,24 @@ def yarn_site(plan: ClusterPlan, machines: Iterable[Machine], classpath: Iterabl
     return values
 
 
-def _address(daemon: str, name: str) -> str:
+def _make_address_key(daemon: str, name: str) -> str:
     return f"yarn.{daemon}.{f'{name}.' if name else ''}address"
 
 
-def machine_site(site: Mapping[str, object], plan: ClusterPlan, machine: Machine) -> dict[str, object]:
+def make_machine_site(site: Mapping[str, object], plan: ClusterPlan, machine: Machine) -> dict[str, object]:
     """yarn-site.xml of one NodeManager, from that of the cluster."""
-    own: dict[str, object] = {
+    values: dict[str, object] = {
         "yarn.nodemanager.hostname": machine.name,
         "yarn.nodemanager.resource.memory-mb": machine.memory_mb,
         "yarn.nodemanager.resource.cpu-vcores": machine.vcores,
-        "yarn.nodemanager.local-dirs": plan.root(machine) / "mnt" / "yarn",
-        "yarn.nodemanager.log-dirs": plan.containers(machine),
-        **{_address("nodemanager", n): f"{machine.name}:{port}" for n, port in MACHINE_PORTS.items()},
+        "yarn.nodemanager.local-dirs": plan.locate_folder(machine) / "mnt" / "yarn",
+        "yarn.nodemanager.log-dirs": plan.locate_container_logs(machine),
+        **{_make_address_key("nodemanager", n): f"{machine.name}:{port}" for n, port in MACHINE_PORTS.items()},
     }
     if plan.labels:
-        own |= {
+        values |= {
             "yarn.nodemanager.node-labels.provider": "config",
             "yarn.nodemanager.node-labels.provider.configured-node-partition": machine.label,
             "yarn.nodemanager.node-labels.resync-interval-ms": 5000,
         }
-    return {**site, **own}
+    return {**site, **values}

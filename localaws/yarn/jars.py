@@ -17,8 +17,8 @@ from localaws.yarn.errors import JarsError, JarsMissingError, WrongJarError
 PINS = Path(__file__).resolve().parents[2] / "requirements-yarn.txt"
 IVY = "org.apache.ivy.Main"
 POLL_SECONDS = 0.5
-# From PySpark's folder, one by one: with the whole folder on the class path its web proxy shadows the daemons' own.
-SPARKS = (
+# From PySpark's folder, one by one: with the whole folder on the class path its web proxy hides the daemons' own.
+SPARK_JARS = (
     "slf4j-api-*.jar",
     "jcl-over-slf4j-*.jar",
     "log4j-api-2*.jar",
@@ -60,10 +60,10 @@ def read_own_pins() -> list[Pin]:
     return read_pins(PINS.read_text())
 
 
-def megabytes(pins: Iterable[Pin]) -> int:
-    """The sum of their sizes.
+def count_megabytes(pins: Iterable[Pin]) -> int:
+    """The sum of the jars' sizes, in megabytes.
 
-    >>> megabytes([Pin("g", "a", "1", 3_400_000, ""), Pin("g", "b", "1", 600_000, "")])
+    >>> count_megabytes([Pin("g", "a", "1", 3_400_000, ""), Pin("g", "b", "1", 600_000, "")])
     4
     """
     return round(sum(pin.size for pin in pins) / 1e6)
@@ -78,7 +78,7 @@ def verify_jars(folder: Path, pins: list[Pin]) -> list[Path]:
     """
     missing = [pin.name for pin in pins if not (folder / pin.name).is_file()]
     if missing:
-        raise JarsMissingError(folder, missing, megabytes(pins))
+        raise JarsMissingError(folder, missing, count_megabytes(pins))
     for pin in pins:
         with (folder / pin.name).open("rb") as jar:
             digest = hashlib.file_digest(jar, "sha256").hexdigest()
@@ -87,13 +87,13 @@ def verify_jars(folder: Path, pins: list[Pin]) -> list[Path]:
     return [folder / pin.name for pin in pins]
 
 
-def build_classpath(jars: Iterable[Path], sparks: Path) -> list[Path]:
+def build_classpath(jars: Iterable[Path], spark_jars: Path) -> list[Path]:
     """The daemons' class path: the pinned jars, then the few of PySpark's that they need."""
-    return [*jars, *(next(iter(sorted(sparks.glob(pattern)))) for pattern in SPARKS)]
+    return [*jars, *(next(iter(sorted(spark_jars.glob(pattern)))) for pattern in SPARK_JARS)]
 
 
 def write_ivy_module(pins: Iterable[Pin]) -> str:
-    """An Ivy module that depends on the jars alone, not on what their authors depend on."""
+    """An Ivy module that depends on the jars only, not on their own dependencies."""
     rows = "".join(
         f'    <dependency org="{pin.group}" name="{pin.artifact}" rev="{pin.version}" transitive="false">'
         f'<artifact name="{pin.artifact}" type="jar" ext="jar"/></dependency>\n'
@@ -111,29 +111,29 @@ def fetch_jars(
     pins: list[Pin],
     *,
     java: Path,
-    sparks: Path,
+    spark_jars: Path,
     settings: Path | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Fetch the jars by Spark's own Ivy; they are in the folder only when all of them are verified.
+    """Fetch the jars by Spark's own Ivy; they are in the folder only once all of them are verified.
 
     Parameters
     ----------
-    java : the program
-    sparks : PySpark's folder of jars
+    java : Java's program
+    spark_jars : PySpark's folder of jars
     settings : Ivy's own settings file, which may name a mirror; Ivy's defaults otherwise
-    advance : is printed of bytes that have come
+    advance : called with the number of bytes that have arrived since the last call
 
     Raises
     ------
-    FetchError, WrongJarError
+    JarsError, WrongJarError
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".yarn-jars-", dir=folder.parent) as name:
         scratch = Path(name)
         (scratch / "ivy.xml").write_text(write_ivy_module(pins))
-        # -error: what is left on stdout are dots
-        command = [str(java), f"-Divy.default.ivy.user.dir={scratch / 'ivy'}", "-cp", f"{sparks}/*", IVY, "-error"]
+        # with -error only dots are left on stdout
+        command = [str(java), f"-Divy.default.ivy.user.dir={scratch / 'ivy'}", "-cp", f"{spark_jars}/*", IVY, "-error"]
         command += ["-settings", str(settings)] if settings else []
         command += ["-ivy", str(scratch / "ivy.xml"), "-cache", str(scratch / "cache"), "-confs", "default"]
         command += ["-retrieve", f"{scratch}/jars/[artifact]-[revision].[ext]"]
@@ -151,14 +151,14 @@ def fetch_jars(
 
 def _run(command: list[str], output: int, cache: Path, advance: Callable[[int], None]) -> None:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    seen = 0
+    bytes_before = 0
     try:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=POLL_SECONDS)
-            now = sum(path.stat().st_size for path in cache.rglob("*.jar*") if path.exists())
-            advance(max(0, now - seen))
-            seen = max(seen, now)
+            bytes_now = sum(path.stat().st_size for path in cache.rglob("*.jar*") if path.exists())
+            advance(max(0, bytes_now - bytes_before))
+            bytes_before = max(bytes_before, bytes_now)
             if process.returncode is not None:
                 return
     finally:

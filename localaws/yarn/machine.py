@@ -1,4 +1,4 @@
-"""Whether this machine can run YARN, asked before anything is started."""
+"""Whether this machine can run YARN, checked before anything is started."""
 
 from __future__ import annotations
 

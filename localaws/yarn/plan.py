@@ -18,7 +18,7 @@ PROXY_PORT = 20888
 
 @dataclass(frozen=True)
 class Machine:
-    """What a NodeManager stands for.
+    """The machine of a NodeManager.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """A cluster as it is to be.
+    """The machines and settings of a cluster.
 
     Attributes
     ----------
@@ -63,17 +63,17 @@ class ClusterPlan:
         """The ResourceManager's address."""
         return f"{self.network}.1"
 
-    def root(self, machine: Machine) -> Path:
+    def locate_folder(self, machine: Machine) -> Path:
         """The folder of a machine."""
         return self.folder / "nodes" / machine.name
 
-    def containers(self, machine: Machine) -> Path:
+    def locate_container_logs(self, machine: Machine) -> Path:
         """The folder of a machine's containers' logs."""
-        return self.root(machine) / "var" / "log" / "hadoop-yarn" / "containers"
+        return self.locate_folder(machine) / "var" / "log" / "hadoop-yarn" / "containers"
 
-    def machine_log(self, machine: Machine) -> Path:
+    def locate_log(self, machine: Machine) -> Path:
         """The NodeManager's own log."""
-        return self.containers(machine).parent / f"hadoop-yarn-nodemanager-{machine.name}.log"
+        return self.locate_container_logs(machine).parent / f"hadoop-yarn-nodemanager-{machine.name}.log"
 
     @property
     def master_log(self) -> Path:
@@ -103,8 +103,8 @@ def find_taken_port(address: str, ports: Iterator[int] | list[int]) -> int | Non
     return None
 
 
-def listens(address: str, port: int) -> bool:
-    """Whether somebody listens."""
+def is_listening(address: str, port: int) -> bool:
+    """Whether something listens at an address."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0
@@ -124,7 +124,7 @@ def choose_network(tries: int = 20) -> str:
     PortTakenError : none was found
     """
     for _ in range(tries):
-        # where nobody looks for a server: 127.0 and 127.1 have their uses
+        # where no other program has its server: 127.0 and 127.1 have their uses
         network = f"127.{random.randrange(64, 192)}.{random.randrange(1, 255)}"  # noqa: S311
         port = find_taken_port(f"{network}.1", list(MASTER_PORTS.values()))
         if port is None:

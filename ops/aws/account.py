@@ -145,7 +145,7 @@ def find_emulator(place: Place) -> dict[str, Any]:
     if place.endpoint:
         return {"endpoint": place.endpoint, "keys": place.keys}
     try:
-        record, _ = server.status(Settings.from_environment().home)
+        record, _ = server.find_server(Settings.from_environment().home)
     except NotRunningError:
         return {}
     except NotAnsweringError as error:

@@ -40,7 +40,7 @@ def foretell(arch: str, *, yarn: bool) -> str:
 def main(environ: Mapping[str, str]) -> int:
     """`make demo`."""
     console, place, yarn = Console(), read_place(environ), is_on(environ, "YARN")
-    order = Order(size=read_size(environ), fault=faults.known(environ.get("FAULT") or ""))
+    order = Order(size=read_size(environ), fault=faults.parse_fault(environ.get("FAULT") or ""))
     try:
         return demo(place, order, console, yarn=yarn)
     except KeyboardInterrupt:

@@ -173,7 +173,7 @@ def open_local_shell(account: Account, console: Console) -> int:
         raise NoShellError(f"{cluster_id} has no folder yet. Fix: wait until it is BOOTSTRAPPING; make status.")
     primary = find_primary(account, cluster_id)
     node = Node(root, str(account.target.endpoint), account.target.region, lambda: assume_role(account, primary))
-    python = node.below(str(account.cluster["python"]))
+    python = node.localize_argument(str(account.cluster["python"]))
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
         f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may do what the "
@@ -183,7 +183,7 @@ def open_local_shell(account: Account, console: Console) -> int:
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]
     prompt = {"PS1": f"[{cluster_id} primary, embedded] \\w $ ", "TERM": os.environ.get("TERM", "dumb")}
     return subprocess.run(
-        bash, cwd=root, env={**node.environment(), **prompt, "PYTHON": python}, check=False
+        bash, cwd=root, env={**node.make_environment(), **prompt, "PYTHON": python}, check=False
     ).returncode
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localaws.emr.spark import events_folder
+from localaws.emr.spark import locate_events
 from localaws.java import find_java_home
 from localaws.settings import Settings
 from ops.aws.account import Account
@@ -190,7 +190,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
     ------
     NoPageError : no step has left an event log, or the server ends by itself
     """
-    events = events_folder(Settings.from_environment().home, cluster_id)
+    events = locate_events(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
         raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave the server

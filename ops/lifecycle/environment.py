@@ -73,7 +73,7 @@ def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> N
     settings.yarn = settings.yarn or yarn
     faults.require_yarn(kind, settings)
     try:
-        server.status(settings.home)
+        server.find_server(settings.home)
         server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (find_embedded_home() / "local").glob("*.tfstate*"):

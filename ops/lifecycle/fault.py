@@ -20,7 +20,7 @@ def parse_fault(text: str, kinds: tuple[str, ...] = faults.KINDS) -> str:
     UnknownFaultError : there is none of that name
     OperatorError : it strikes at another time than the command's, and so would never happen
     """
-    kind = faults.known(text)
+    kind = faults.parse_fault(text)
     if kind and kind not in kinds:
         when, command = ("a cluster starts", "apply") if kind in AT_START else ("a step runs", "run-step")
         raise WrongUseError(

@@ -218,7 +218,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
         try:
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:
-            if emulated and not server.processes(Settings.from_environment().home):
+            if emulated and not server.list_processes(Settings.from_environment().home):
                 message = (
                     f"the embedded AWS has ended, and the step {submitted.step_id}, its cluster and all images with "
                     "it. Fix: make apply starts a new one."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import tools
 from tests import dealing
 from tools import coverage_rooms, mutants
 
@@ -148,14 +149,14 @@ def test_lines_and_branches_are_summed_by_room() -> None:
         "ops/cost/b.py": file((21, 30), (2, 2)),
         "jobs/fruits/x.py": file((1, 3), (0, 0)),
     }
-    assert coverage_rooms.rooms(files) == {"jobs/fruits": (33.3, 100.0), "ops/cost": (75.0, 50.0)}
+    assert coverage_rooms.measure_rooms(files) == {"jobs/fruits": (33.3, 100.0), "ops/cost": (75.0, 50.0)}
 
 
 def test_a_loop_of_assertions_that_was_never_entered_is_found() -> None:
     source = "for a in x:\n    assert a\nfor b in y:\n    print(b)\nfor c in z:\n    if c:\n        assert c\n"
-    assert list(coverage_rooms.loops_over_nothing(source, {1, 2, 3, 5, 6})) == []
-    assert list(coverage_rooms.loops_over_nothing(source, {1, 3, 5})) == [1, 5]
-    assert list(coverage_rooms.loops_over_nothing(source, {3})) == [], "what was not reached was skipped"
+    assert list(coverage_rooms.find_idle_loops(source, {1, 2, 3, 5, 6})) == []
+    assert list(coverage_rooms.find_idle_loops(source, {1, 3, 5})) == [1, 5]
+    assert list(coverage_rooms.find_idle_loops(source, {3})) == [], "what was not reached was skipped"
 
 
 def test_every_room_has_a_floor() -> None:
@@ -167,7 +168,7 @@ def test_every_room_has_a_floor() -> None:
         check=True,
     ).stdout.split()
     floors = json.loads(coverage_rooms.FLOORS.read_text())
-    assert set(floors) == {coverage_rooms.room_of(path) for path in listed}
+    assert set(floors) == {coverage_rooms.find_room(path) for path in listed}
     assert all(lines > 0 for lines, _ in floors.values())
 
 
@@ -180,3 +181,10 @@ def test_every_explained_mutant_is_one_and_every_module_has_its_tests() -> None:
         assert known, module
         assert set(reasons.get(module, {})) <= known, module
         assert [file for file in files if not (REPO / file.partition("::")[0]).exists()] == []
+
+
+def test_every_tool_says_when_it_is_needed() -> None:
+    files = {path.stem if path.suffix in (".py", "") else path.name for path in Path(tools.__path__[0]).iterdir()}
+    named = set(re.findall(r"^``([\w.]+)`` ", tools.__doc__ or "", re.MULTILINE))
+    data = {"__init__", "__pycache__", "coverage_rooms.json", "iframe-worker.js", "mutants.json"}
+    assert named == files - data

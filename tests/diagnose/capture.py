@@ -418,11 +418,11 @@ def on_yarn(stage: Stage, accident: Accident, name: str = "results", seconds: fl
 def striking(folder: Path, number: signal.Signals | None) -> Iterator[None]:
     """Send each executor's JVM a signal, once it works, for the time of a block."""
     over, struck = threading.Event(), set[int]()
-    victims = faults.Victims(lambda: find_processes(folder), lambda: None, lambda: None)
+    step_processes = faults.StepProcesses(lambda: find_processes(folder), lambda: None, lambda: None)
 
     def strike() -> None:
         while number is not None and not over.wait(0.3):
-            for process in victims.busy_executors():
+            for process in step_processes.find_busy_executors():
                 if process.pid not in struck:
                     struck.add(process.pid)
                     with suppress(psutil.NoSuchProcess):

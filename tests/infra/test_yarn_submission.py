@@ -47,14 +47,14 @@ def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> Cluster
         network=plan.choose_network(),
         master_name="ip-10-0-0-10.ec2.internal",
         labels=hadoop.LABELS if hadoop.has_labels(configurations) else (),
-        site=hadoop.yarn_settings(configurations),
+        site=hadoop.read_yarn_site(configurations),
     )
     machines = [Machine("ip-10-0-1-11.ec2.internal", f"{cluster_plan.network}.11", 54272, 8)]
     cluster_plan.conf.mkdir(parents=True)
     cluster_plan.hosts.write_text(configuration.write_hosts(cluster_plan, machines, socket.gethostname()))
     for name, values in (
-        ("core-site", configuration.core_site(cluster_plan)),
-        ("yarn-site", configuration.yarn_site(cluster_plan, machines, [])),
+        ("core-site", configuration.make_core_site(cluster_plan)),
+        ("yarn-site", configuration.make_yarn_site(cluster_plan, machines, [])),
     ):
         (cluster_plan.conf / f"{name}.xml").write_text(configuration.write_xml(values))
     return cluster_plan
@@ -68,10 +68,10 @@ def ask(folder: Path, configurations: list[dict[str, Any]], *options: str) -> tu
     here = hadoop.SparkFiles(home / "jars", zips, (), cluster_plan.hosts, folder / "staging", folder)
     job = folder / "job.py"
     job.write_text("")
-    step = spark.parse(["--deploy-mode", "cluster", *options, str(job), "--request", "s3://b/r.json"])
-    command = hadoop.spark_command(step, spark.classification(configurations, "spark-defaults"), here)
-    (folder / "spark-defaults.conf").write_text(spark.properties_file(command.conf))
-    environment = hadoop.client_environment(here, cluster_plan) | {"SPARK_CONF_DIR": str(folder)}
+    step = spark.parse_submit(["--deploy-mode", "cluster", *options, str(job), "--request", "s3://b/r.json"])
+    command = hadoop.make_spark_command(step, spark.read_classification(configurations, "spark-defaults"), here)
+    (folder / "spark-defaults.conf").write_text(spark.format_properties(command.conf))
+    environment = hadoop.make_submit_environment(here, cluster_plan) | {"SPARK_CONF_DIR": str(folder)}
     with listening(cluster_plan.conf, cluster_plan.hosts, cluster_plan.master_address, 54272) as rm:
         done = submit(command.args, environment)
         assert rm.asked, done.stderr
@@ -104,7 +104,7 @@ def test_yarn_is_asked_for_what_terraform_configures(planner: Planner, tmp_path:
     assert asked.environment["AWS_REGION"] == "eu-west-3"
 
     # the master's label is the ResourceManager's to give: the client asks for none
-    site = configuration.yarn_site(cluster_plan, [], [])
+    site = configuration.make_yarn_site(cluster_plan, [], [])
     assert asked.label is None
     label = site.get("yarn.resourcemanager.node-labels.am.default-node-label-expression")
     assert label == ("ON_DEMAND" if fleets == "spot" else None)

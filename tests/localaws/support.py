@@ -16,7 +16,7 @@ import boto3
 from botocore.serialize import create_serializer
 from werkzeug.test import EnvironBuilder
 
-from localaws.answers import service_model
+from localaws.answers import read_service_model
 from localaws.keys import Keys
 from localaws.state import Record
 
@@ -61,7 +61,7 @@ SIGNED_AS = {"emr": "elasticmapreduce", "stepfunctions": "states"}
 
 def sent(service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """A call as a WSGI server hands it on, written by botocore's own serializer."""
-    model = service_model(service).operation_model(operation)
+    model = read_service_model(service).operation_model(operation)
     serializer = create_serializer(model.service_model.resolved_protocol, include_validation=False)
     request = serializer.serialize_to_request(parameters, model)
     body, headers = request["body"], dict(request["headers"])

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import server
-from localaws.emr.capacity import fault_of_step
+from localaws.emr.capacity import find_step_fault
 from localaws.emr.model import Cluster
 from localaws.settings import Settings
 from ops.aws.capacity import read_lacks
@@ -159,9 +159,9 @@ def test_a_resize_gives_up_what_it_lacks_and_switches_nothing(poor: World) -> No
 
 def test_executors_join_where_machines_on_demand_came_instead() -> None:
     cluster = Cluster("123456789012", "eu-west-3", {"Instances": {"InstanceFleets": [fleet("CORE", 1), task()]}})
-    assert fault_of_step("no-capacity", cluster) == "no-capacity"
+    assert find_step_fault("no-capacity", cluster) == "no-capacity"
     cluster.spot_waits[cluster.fleets[1]["Id"]].switched = 4
-    assert [fault_of_step(fault, cluster) for fault in ("no-capacity", "spot", "")] == ["", "spot", ""]
+    assert [find_step_fault(fault, cluster) for fault in ("no-capacity", "spot", "")] == ["", "spot", ""]
 
 
 @pytest.mark.parametrize("minutes", [4, 1441])

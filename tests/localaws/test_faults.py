@@ -59,7 +59,7 @@ def answers(environ: dict[str, Any], fault: str, calls: int) -> list[str]:
         return [b"fine"]
 
     said: list[str] = []
-    faulty_application = faults.faulty_s3(application, Settings(fault=fault))
+    faulty_application = faults.wrap_faults(application, Settings(fault=fault))
     for _ in range(calls):
         list(faulty_application({"REQUEST_METHOD": "GET", **environ}, lambda status, headers: said.append(status)))
     return said
@@ -78,8 +78,8 @@ def test_one_in_seven_object_calls_is_refused_and_no_other() -> None:
 
 def test_an_unknown_fault_is_refused_with_the_list() -> None:
     with pytest.raises(faults.UnknownFaultError, match=r"FAULT=flood is not known\. Fix: choose one of boot"):
-        faults.known("flood")
-    assert faults.known("none") == ""
+        faults.parse_fault("flood")
+    assert faults.parse_fault("none") == ""
 
 
 EXECUTOR = """
@@ -96,12 +96,12 @@ def test_only_an_executor_that_has_been_given_work_is_struck(tmp_path: Path) -> 
     command = [str(program), "-c", EXECUTOR, "org.apache.spark.executor.CoarseGrainedExecutorBackend"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as executor:
         assert executor.stdin is not None
-        victims = faults.Victims(lambda: [psutil.Process(executor.pid)], lambda: None, lambda: None)
-        until(victims.executors, bool)
-        assert victims.busy_executors() == []
+        step_processes = faults.StepProcesses(lambda: [psutil.Process(executor.pid)], lambda: None, lambda: None)
+        until(step_processes.find_executors, bool)
+        assert step_processes.find_busy_executors() == []
         executor.stdin.write(b"\n")
         executor.stdin.flush()
-        assert [process.pid for process in until(victims.busy_executors, bool)] == [executor.pid]
+        assert [process.pid for process in until(step_processes.find_busy_executors, bool)] == [executor.pid]
 
 
 @pytest.mark.aws
@@ -139,7 +139,7 @@ def test_clients_try_again_after_a_503(faulty: World) -> None:
     impatient = faulty.aws.session.client("s3", endpoint_url=faulty.aws.endpoint, config=once)
 
     def seven() -> None:
-        for _ in range(faults.ONE_IN):
+        for _ in range(faults.SLOW_DOWN_EVERY):
             impatient.get_object(Bucket=faulty.code, Key="k1")
 
     with pytest.raises(ClientError, match="SlowDown"):

@@ -150,7 +150,7 @@ def test_an_old_request_is_refused() -> None:
 
 
 def test_the_keys_are_of_this_start_and_for_its_owner_alone(aws: Aws, tmp_path: Path) -> None:
-    for private in (aws.home, state.path(aws.home)):
+    for private in (aws.home, state.locate_record(aws.home)):
         assert stat.S_IMODE(private.stat().st_mode) & 0o077 == 0, private
     assert aws.keys.access_key == keys.OPERATOR
     assert len(aws.keys.secret_key) == 40

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from localaws.services.workflows import InvalidDefinition, TaskFailedError, check, evaluate, stretched
+from localaws.services.workflows import InvalidDefinition, TaskFailedError, evaluate, parse_definition, stretch_times
 from localaws.settings import ROOT
 from ops.terraform.binary import find_mirror, render_cli_config
 from tests.infra import provider
@@ -180,7 +180,7 @@ def machine(**states: Any) -> str:
 )
 def test_what_cannot_be_run_is_refused_by_name(definition: str, complaint: str) -> None:
     with pytest.raises(InvalidDefinition, match=complaint):
-        check(definition)
+        parse_definition(definition)
 
 
 def test_expressions_know_variables_and_the_time() -> None:
@@ -196,6 +196,6 @@ def test_expressions_know_variables_and_the_time() -> None:
 
 def test_what_was_is_so_many_times_longer_ago() -> None:
     ago = NOW - timedelta(seconds=10)
-    assert stretched([{"at": ago}], NOW, 60) == [{"at": "2026-11-27T11:50:00.000Z"}]
-    assert stretched({"at": ago, "ResponseMetadata": {}}, NOW, 1) == {"at": "2026-11-27T11:59:50.000Z"}
-    assert stretched(ago, NOW, 1e12).startswith("19")
+    assert stretch_times([{"at": ago}], NOW, 60) == [{"at": "2026-11-27T11:50:00.000Z"}]
+    assert stretch_times({"at": ago, "ResponseMetadata": {}}, NOW, 1) == {"at": "2026-11-27T11:59:50.000Z"}
+    assert stretch_times(ago, NOW, 1e12).startswith("19")

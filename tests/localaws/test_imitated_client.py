@@ -55,15 +55,15 @@ def application() -> Application:
 
 @pytest.mark.parametrize(("name", "code"), [("yarn-kills-executor", 1), ("yarn-driver-killed", -9)])
 def test_a_failure_reads_as_yarns_client_tells_it(name: str, code: int) -> None:
-    imitated = application().report_submission(NOW) + application().report_end(NOW, code)
+    imitated = application().format_submission(NOW) + application().format_end(NOW, code)
     assert shape(imitated) == shape(captured(name))
 
 
 def test_a_success_and_a_cancelled_step_read_as_theirs() -> None:
-    good = application().report_end(NOW, 0)
+    good = application().format_end(NOW, 0)
     assert "final status: SUCCEEDED" in good
     assert "Exception" not in good
-    killed = application().report_end(NOW, -15, cancelled=True)
+    killed = application().format_end(NOW, -15, cancelled=True)
     assert shape(killed)[0].endswith("(state: KILLED)")
     assert "Application application_1795806208981_0001 is killed" in killed
     assert "(state: FINISHED)" not in killed

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.calls import Call, read
+from localaws.calls import Call, parse_call
 from localaws.limits import find_problems
 from localaws.settings import ROOT
 from tests.localaws.support import Aws, World, allow, sent, trust
@@ -48,7 +48,7 @@ def nested(path: str, text: str) -> dict[str, Any]:
     ],
 )
 def test_texts_of_groups_and_rules(operation: str, path: str, text: str, taken: bool) -> None:
-    assert (find_problems(read(sent("ec2", operation, nested(path, text)))) == []) is taken
+    assert (find_problems(parse_call(sent("ec2", operation, nested(path, text)))) == []) is taken
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_texts_of_groups_and_rules(operation: str, path: str, text: str, taken: 
     ],
 )
 def test_patterns_and_lengths(service: str, operation: str, parameters: dict[str, Any], taken: bool) -> None:
-    problems = find_problems(read(sent(service, operation, parameters)))
+    problems = find_problems(parse_call(sent(service, operation, parameters)))
     assert (problems == []) is taken, problems
 
 
@@ -112,7 +112,7 @@ def test_no_description_of_the_stacks_has_what_ec2_refuses() -> None:
     """The code's own texts, as written; `make apply` on the embedded AWS says the same of what becomes of them."""
     texts = []
     for path in sorted((ROOT / "infra").rglob("*.tf")):
-        for resource in module_docs.parse(path.read_text()).get("resource", []):
+        for resource in module_docs.parse_blocks(path.read_text()).get("resource", []):
             for kind, named in resource.items():
                 if kind in (
                     "aws_security_group",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from localaws import patching
-from localaws.answers import WrongShapeError, check, service_model
+from localaws.answers import WrongShapeError, check_answer, read_service_model
 from localaws.errors import MotoMovedError
 from localaws.settings import ROOT
 
@@ -33,7 +33,7 @@ def corrected() -> subprocess.CompletedProcess[str]:
         "from localaws.settings import Settings\n"
         "app.services.install()\n"
         "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9', app.Keys.new('AKIA')))\n"
-        "print(*app.emr_api.operations().values())\n"
+        "print(*app.emr_api.list_operations().values())\n"
     )
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -56,16 +56,16 @@ class Moved:
 
 def test_a_lost_or_gained_attribute_is_named() -> None:
     with pytest.raises(MotoMovedError, match=r"moto no longer has .*Moved\.gone"):
-        patching.replace(Moved, "gone", 2)
+        patching.replace_attribute(Moved, "gone", 2)
     with pytest.raises(MotoMovedError, match=r"moto now has .*Moved\.there"):
-        patching.add(Moved, "there", 2)
+        patching.add_attribute(Moved, "there", 2)
     with pytest.raises(MotoMovedError, match=r"moto no longer has .*Moved\.gone"):
-        patching.expect(Moved, "there", "gone")
+        patching.require_attributes(Moved, "there", "gone")
     assert Moved.there == 1
 
 
 def test_every_emr_call_of_ours_is_one_of_the_service(corrected: subprocess.CompletedProcess[str]) -> None:
-    known = set(service_model("emr").operation_names)
+    known = set(read_service_model("emr").operation_names)
     ours = set(corrected.stdout.split())
     assert ours <= known
     assert len(ours) > 30
@@ -82,4 +82,4 @@ def test_every_emr_call_of_ours_is_one_of_the_service(corrected: subprocess.Comp
 )
 def test_an_answer_that_the_service_would_not_give_is_refused(operation: str, result: dict, complaint: str) -> None:
     with pytest.raises(WrongShapeError, match=complaint):
-        check("emr", operation, result)
+        check_answer("emr", operation, result)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.policy import AccessRequest, Decision, decide, matches
+from localaws.services.authorization import Caller, is_allowed
 
 BUCKET = "arn:aws:s3:::fruit"
 OBJECT = f"{BUCKET}/in/Pomme d'été (1)/a.jpg"
@@ -109,13 +110,33 @@ def test_an_operator_unknown_here_never_permits_and_always_denies() -> None:
 
 def test_principals_of_a_resource_policy() -> None:
     role = "arn:aws:iam::123456789012:role/node"
-    for principal in (
-        "*",
-        {"AWS": "*"},
-        {"AWS": role},
-        {"AWS": "123456789012"},
-        {"AWS": "arn:aws:iam::123456789012:root"},
-    ):
+    for principal in ("*", {"AWS": "*"}, {"AWS": role}):
         assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.ALLOW
     for principal in ({"Service": "logging.s3.amazonaws.com"}, {"AWS": "arn:aws:iam::999999999999:root"}):
         assert decide([one(Principal=principal)], AccessRequest("s3:GetObject", OBJECT), role) is Decision.SILENT
+
+
+@pytest.mark.parametrize("account", ["123456789012", "arn:aws:iam::123456789012:root"])
+def test_an_account_as_principal_grants_to_its_owner_and_denies_to_everybody_in_it(account: str) -> None:
+    """reference_policies_elements_principal.html: what an account is granted, it passes on by its own policies."""
+    root, node, stranger = (f"arn:aws:iam::{a}" for a in ("123456789012:root", "123456789012:role/node", "9:role/node"))
+    request = AccessRequest("s3:GetObject", OBJECT)
+    grant, denial = one(Principal={"AWS": account}), one("Deny", Principal={"AWS": account})
+    assert [decide([grant], request, who) for who in (root, node, stranger)] == [Decision.ALLOW, *[Decision.SILENT] * 2]
+    assert [decide([denial], request, who) for who in (root, node)] == [Decision.DENY] * 2
+    assert decide([denial], request, stranger) is Decision.SILENT
+    others = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "NotPrincipal": {"AWS": account}}}
+    assert [decide([others], request, who) for who in (node, stranger)] == [Decision.SILENT, Decision.ALLOW]
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounded", "allowed"), [("role", True, False), ("user", True, True), ("role", False, True)]
+)
+def test_a_boundary_limits_what_a_bucket_grants_to_a_role_and_not_to_a_user(
+    kind: str, bounded: bool, allowed: bool
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html: resource-based policies."""
+    arn = f"arn:aws:iam::123456789012:{kind}/node"
+    boundary = one(Action="ec2:*") if bounded else None
+    grant = one(Principal={"AWS": arn})
+    assert is_allowed(Caller(arn, (), boundary), AccessRequest("s3:GetObject", OBJECT), grant) is allowed

@@ -20,7 +20,7 @@ def test_the_example_runs(tmp_path: Path) -> None:
 
 
 def test_what_it_names_is_there() -> None:
-    for row in re.findall(r"^\| (`[^|]+) \|", README.partition("## The rooms")[2], re.MULTILINE):
+    for row in re.findall(r"^\| (`[^|]+) \|", README.partition("## Modules")[2], re.MULTILINE):
         for name in re.findall(r"`([a-z]+)/?`", row):
             assert (ROOT / "localaws" / name).is_dir() or (ROOT / "localaws" / f"{name}.py").is_file(), name
     faults = re.search(r"FAULT=executor-lost` \(or (.*?), and more\)", README)

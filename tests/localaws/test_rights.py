@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from localaws.calls import UnknownCallError, read
+from localaws.calls import UnknownCallError, parse_call
 from localaws.policy import AccessRequest
 from localaws.rights import list_needs
 from tests.localaws.support import REGION, sent
@@ -22,31 +22,31 @@ class Facts:
 
     account = "123456789012"
 
-    def tags(self, resource_id: str) -> Mapping[str, str]:
+    def read_tags(self, resource_id: str) -> Mapping[str, str]:
         return {"Project": "fruits"} if resource_id == GROUP else {}
 
-    def role_of_profile(self, profile: str) -> str:
+    def find_profile_role(self, profile: str) -> str:
         return f"role-of-{profile}"
 
-    def boundary(self, role: str) -> str | None:
+    def find_boundary(self, role: str) -> str | None:
         return None
 
-    def association(self, association_id: str) -> list[str]:
+    def find_association(self, association_id: str) -> list[str]:
         return {ASSOCIATION: [TABLE, SUBNET]}[association_id]
 
-    def rule_group(self, rule_id: str) -> str:
+    def find_rule_group(self, rule_id: str) -> str:
         return {RULE: GROUP}[rule_id]
 
-    def key_of_alias(self, alias: str) -> str:
+    def find_alias_key(self, alias: str) -> str:
         return "key"
 
-    def owner_of_space(self, domain_id: str, space: str) -> str | None:
+    def find_space_owner(self, domain_id: str, space: str) -> str | None:
         return None
 
 
 def list_all(service: str, operation: str, parameters: dict[str, Any]) -> list[AccessRequest]:
     facts: Any = Facts()
-    return list_needs(read(sent(service, operation, parameters)), facts)
+    return list_needs(parse_call(sent(service, operation, parameters)), facts)
 
 
 def needs(service: str, operation: str, **parameters: Any) -> set[tuple[str, str]]:
@@ -105,7 +105,7 @@ def test_objects_by_their_keys() -> None:
     ("changed", "reason"),
     [
         ({"HTTP_AUTHORIZATION": ""}, "POST /: not signed"),
-        ({"HTTP_X_AMZ_TARGET": "ElasticMapReduce.Fly"}, "POST / of emr: no operation is called so"),
+        ({"HTTP_X_AMZ_TARGET": "ElasticMapReduce.Fly"}, "POST / of emr: no operation fits"),
         (
             {"HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=A/20260101/eu-west-3/ovens/aws4_request,"},
             "POST /: no model of the service ovens",
@@ -114,7 +114,7 @@ def test_objects_by_their_keys() -> None:
 )
 def test_what_is_not_known_is_said(changed: dict[str, str], reason: str) -> None:
     with pytest.raises(UnknownCallError, match=reason):
-        read(sent("emr", "ListClusters", {}) | changed)
+        parse_call(sent("emr", "ListClusters", {}) | changed)
 
 
 def test_a_body_that_is_no_request_is_for_the_service_to_refuse() -> None:
@@ -123,5 +123,5 @@ def test_a_body_that_is_no_request_is_for_the_service_to_refuse() -> None:
     environ["wsgi.input"].write(b"[1, 2]")
     environ["wsgi.input"].seek(0)
     with pytest.raises(UnknownCallError, match="POST / of emr: "):
-        read(environ | {"CONTENT_LENGTH": "6"})
+        parse_call(environ | {"CONTENT_LENGTH": "6"})
     assert environ["wsgi.input"] is not None

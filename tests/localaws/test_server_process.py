@@ -31,7 +31,7 @@ def test_two_servers_stand_side_by_side_and_know_nothing_of_each_other(aws: Aws,
         other = boto3.client("s3", endpoint_url=record.endpoint, region_name=REGION, **record.keys.arguments())
         assert name not in [b["Name"] for b in other.list_buckets()["Buckets"]]
     with pytest.raises(NotRunningError):
-        server.status(tmp_path / "other")
+        server.find_server(tmp_path / "other")
 
 
 def test_starting_twice_is_starting_once_and_stop_ends_the_process(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_server_that_was_killed_is_not_running_and_can_be_started_again(tmp_pa
     os.kill(first.pid, signal.SIGKILL)
     os.waitpid(first.pid, 0)
     with pytest.raises(NotRunningError, match="start it with make local-up"):
-        server.status(tmp_path)
+        server.find_server(tmp_path)
     left = tmp_path / "clusters" / "j-KILLED" / "opt"
     left.mkdir(parents=True)
     with server.running(settings) as record:
@@ -74,12 +74,12 @@ def test_a_frozen_server_is_found_named_and_stopped(tmp_path: Path) -> None:
         os.kill(first.pid, signal.SIGSTOP)
         until(lambda: psutil.Process(first.pid).status(), lambda said: said == psutil.STATUS_STOPPED)
         with pytest.raises(NotAnsweringError, match=rf"process {first.pid}\) does not answer.*Fix: make local-down"):
-            server.status(tmp_path, patience=0.5)
-        assert server.processes(tmp_path) == [first.pid]
+            server.find_server(tmp_path, patience=0.5)
+        assert server.list_processes(tmp_path) == [first.pid]
     finally:
         assert server.stop(tmp_path) is True
     assert not psutil.pid_exists(first.pid)
-    assert not state.path(tmp_path).exists()
+    assert not state.locate_record(tmp_path).exists()
 
 
 def test_a_frozen_server_whose_folder_was_removed_is_found_and_stopped(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_what_a_killed_server_ran_ends_with_it_and_its_folders_go(tmp_path: Path
 
 
 def test_a_stranger_on_the_port_is_not_taken_for_ours(aws: Aws, tmp_path: Path) -> None:
-    state.write(tmp_path, replace(aws.server, pid=os.getpid(), token="another"))
+    state.write_record(tmp_path, replace(aws.server, pid=os.getpid(), token="another"))
     with pytest.raises(NotRunningError):
-        server.status(tmp_path)
+        server.find_server(tmp_path)
     assert server.stop(tmp_path) is False
 
 
@@ -143,8 +143,8 @@ def test_a_profile_of_the_shell_that_is_not_configured_does_not_keep_it_from_sta
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://elsewhere.example")
     with server.running(Settings(home=tmp_path, execute=False)) as record:
-        assert server.status(tmp_path)[0] == record
-    given = server.server_environment(Settings(), {"AWS_PROFILE": "x", "AWS_REGION": "eu-west-1", "PATH": "/bin"})
+        assert server.find_server(tmp_path)[0] == record
+    given = server.make_server_environment(Settings(), {"AWS_PROFILE": "x", "AWS_REGION": "eu-west-1", "PATH": "/bin"})
     assert {name for name in given if not name.startswith("LOCALAWS_")} == {"AWS_REGION", "PATH"}
 
 
@@ -153,7 +153,7 @@ def test_interrupting_the_server_in_the_foreground_ends_it(tmp_path: Path) -> No
     process = subprocess.Popen(
         [sys.executable, "-m", "localaws", "serve"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
     )
-    until(lambda: state.read(tmp_path), lambda record: record is not None)
+    until(lambda: state.read_record(tmp_path), lambda record: record is not None)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=300) == 0
 

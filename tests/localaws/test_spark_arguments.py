@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from localaws.emr.spark import FLAGS, VALUED, BadSubmitError, classification, localize, parse, properties_file
+from localaws.emr.spark import (
+    FLAGS,
+    VALUED,
+    BadSubmitError,
+    format_properties,
+    localize,
+    parse_submit,
+    read_classification,
+)
 from localaws.settings import Settings
 
 SMALL = Settings(executors=3, executor_cores=2, executor_memory_mb=700, driver_memory_mb=600)
@@ -14,7 +22,7 @@ SMALL = Settings(executors=3, executor_cores=2, executor_memory_mb=700, driver_m
 
 def test_options_end_where_the_application_begins() -> None:
     args = ["--deploy-mode", "cluster", "--conf", "spark.x=a=b", "-v", "--py-files", "s3://b/l.zip"]
-    submit = parse([*args, "s3://b/job.py", "--conf", "mine", "-v"])
+    submit = parse_submit([*args, "s3://b/job.py", "--conf", "mine", "-v"])
     assert submit.conf == {"spark.x": "a=b"}
     assert submit.flags == ["-v"]
     assert submit.options == [("--deploy-mode", "cluster"), ("--py-files", "s3://b/l.zip")]
@@ -22,7 +30,7 @@ def test_options_end_where_the_application_begins() -> None:
 
 
 def test_an_option_may_be_joined_to_its_value() -> None:
-    assert parse(["--name=a b", "--conf=spark.y=1", "job.py"]).options == [("--name", "a b")]
+    assert parse_submit(["--name=a b", "--conf=spark.y=1", "job.py"]).options == [("--name", "a b")]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_an_option_may_be_joined_to_its_value() -> None:
 )
 def test_what_spark_submit_would_refuse_is_refused(args: list[str], sentence: str) -> None:
     with pytest.raises(BadSubmitError) as error:
-        parse(args)
+        parse_submit(args)
     assert str(error.value) == sentence
 
 
@@ -54,7 +62,7 @@ def test_the_known_options_are_those_of_the_installed_spark() -> None:
 
 
 def test_sizes_and_master_are_ours_and_the_rest_is_the_steps() -> None:
-    submit = parse(
+    submit = parse_submit(
         [
             *("--master", "yarn", "--deploy-mode", "cluster", "--num-executors", "9", "--executor-memory", "20g"),
             *("--conf", "spark.executor.cores=8", "--conf", "spark.sql.shuffle.partitions=7"),
@@ -88,12 +96,12 @@ def test_sizes_and_master_are_ours_and_the_rest_is_the_steps() -> None:
 
 
 def test_options_without_a_value_go_along_and_a_restart_of_the_driver_does_not() -> None:
-    submit = parse(["--verbose", "--supervise", "--name", "x", "job.py", "--verbose"])
+    submit = parse_submit(["--verbose", "--supervise", "--name", "x", "job.py", "--verbose"])
     assert localize(submit, {}, {}, SMALL).args == ["--name", "x", "--verbose", "job.py", "--verbose"]
 
 
 def test_short_jobs_are_compiled_once_unless_the_step_says_otherwise() -> None:
-    command = localize(parse(["job.py"]), {"spark.driver.defaultJavaOptions": "-XX:+UseG1GC"}, {}, SMALL)
+    command = localize(parse_submit(["job.py"]), {"spark.driver.defaultJavaOptions": "-XX:+UseG1GC"}, {}, SMALL)
     assert command.conf["spark.driver.defaultJavaOptions"] == "-XX:+UseG1GC"
     assert command.conf["spark.executor.defaultJavaOptions"] == "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -108,7 +116,7 @@ def test_short_jobs_are_compiled_once_unless_the_step_says_otherwise() -> None:
     ],
 )
 def test_the_deploy_mode(args: list[str], defaults: dict[str, str], cluster: bool) -> None:
-    assert localize(parse([*args, "job.py"]), defaults, {}, SMALL).cluster_mode is cluster
+    assert localize(parse_submit([*args, "job.py"]), defaults, {}, SMALL).cluster_mode is cluster
 
 
 def test_nested_configurations_are_found_and_others_ignored() -> None:
@@ -123,9 +131,9 @@ def test_nested_configurations_are_found_and_others_ignored() -> None:
             ],
         },
     ]
-    assert classification(nested, "spark-env", "export") == {"A": "1", "B": "2"}
-    assert classification(nested, "spark-defaults") == {}
+    assert read_classification(nested, "spark-env", "export") == {"A": "1", "B": "2"}
+    assert read_classification(nested, "spark-defaults") == {}
 
 
 def test_the_properties_file() -> None:
-    assert properties_file({"spark.b": "2 3", "spark.a": "1"}) == "spark.a 1\nspark.b 2 3\n"
+    assert format_properties({"spark.b": "2 3", "spark.a": "1"}) == "spark.a 1\nspark.b 2 3\n"

@@ -25,14 +25,14 @@ import pytest
 from localaws.java import find_java_home, find_pyspark
 from localaws.processes import find_processes
 from localaws.yarn import jars, plan
-from localaws.yarn.daemons import MARK, Yarn
+from localaws.yarn.daemons import MACHINE_VARIABLE, Yarn
 from localaws.yarn.errors import DaemonError, PortTakenError
 from localaws.yarn.plan import MASTER_PORTS, ClusterPlan, Machine
 from tests.conftest import REPO
 from tests.localaws.on_yarn import JARS, OnYarn, needs_jars
 from tests.localaws.support import until
 
-PASSED_ON = ("JAVA_HOME", "PATH", "HADOOP_CONF_DIR", MARK)
+PASSED_ON = ("JAVA_HOME", "PATH", "HADOOP_CONF_DIR", MACHINE_VARIABLE)
 pytestmark = [pytest.mark.aws, *needs_jars]
 
 
@@ -172,7 +172,7 @@ def test_a_taken_port_is_told_and_nothing_is_left(yarn: Yarn, tmp_path: Path) ->
     second = make_yarn(tmp_path / "hadoop", yarn.plan.network)
     with pytest.raises(PortTakenError, match=r"^port \d+ of 127\.\d+\.\d+\.1 is taken by another program\. Fix: "):
         second.start([])
-    assert list(find_processes(tmp_path, MARK)) == []
+    assert list(find_processes(tmp_path, MACHINE_VARIABLE)) == []
 
 
 def test_a_master_is_ready_when_all_its_services_listen(tmp_path: Path) -> None:
@@ -180,9 +180,9 @@ def test_a_master_is_ready_when_all_its_services_listen(tmp_path: Path) -> None:
     starting = make_yarn(tmp_path / "hadoop")
     with contextlib.ExitStack() as services:
         for port in MASTER_PORTS.values():
-            assert not starting._master_listens()
+            assert not starting._is_master_listening()
             services.enter_context(socket.create_server((starting.plan.master_address, port)))
-        assert starting._master_listens()
+        assert starting._is_master_listening()
 
 
 @pytest.mark.slow
@@ -192,7 +192,7 @@ def test_a_daemon_that_cannot_start_shows_its_last_words(tmp_path: Path) -> None
         DaemonError, match=r"(?s)^the ResourceManager ended; its log .* ends with:.*no\.such\.Scheduler"
     ):
         broken.start([])
-    assert list(find_processes(tmp_path, MARK)) == []
+    assert list(find_processes(tmp_path, MACHINE_VARIABLE)) == []
 
 
 @pytest.mark.slow
@@ -209,7 +209,7 @@ def test_a_second_cluster_stands_beside_and_a_machine_of_it_is_lost(yarn: Yarn, 
         assert count_nodes(yarn, "active") == before
     finally:
         other.stop()
-    assert list(find_processes(tmp_path, MARK)) == []
+    assert list(find_processes(tmp_path, MACHINE_VARIABLE)) == []
     assert count_nodes(yarn, "active") == before
 
 

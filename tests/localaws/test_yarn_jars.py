@@ -109,7 +109,7 @@ def fetch(folder: Path, pins: list[Pin], settings: Path, told: list[int]) -> Non
     home = find_java_home()
     assert home is not None
     java = home / "bin" / "java"
-    jars.fetch_jars(folder, pins, java=java, sparks=SPARKS, settings=settings, advance=told.append)
+    jars.fetch_jars(folder, pins, java=java, spark_jars=SPARKS, settings=settings, advance=told.append)
 
 
 @pytest.mark.costly
@@ -157,7 +157,7 @@ def test_the_command_fetches_and_the_demo_says_it(
         f"YARN's 1 jars are in {target}, verified; make demo YARN=1 uses them"
     )
     assert embedded.yarn_jars({}) == 0
-    assert capsys.readouterr().out == f"YARN's jars are in {target} already, and are the pinned ones\n"
+    assert capsys.readouterr().out == f"YARN's jars are already in {target}, verified\n"
 
 
 @pytest.mark.parametrize(

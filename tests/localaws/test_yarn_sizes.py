@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from localaws.emr import hadoop, spark
 from localaws.emr.model import Instance
+from localaws.settings import Settings
 from localaws.yarn import configuration
 from localaws.yarn.plan import ClusterPlan, Machine
 from tests.conftest import REPO
@@ -31,7 +34,7 @@ def test_the_sizes_are_those_of_terraforms_table() -> None:
     for shape, row in shapes:
         for kind, letter in (("general", "m"), ("compute", "c"), ("memory", "r")):
             (mb,) = re.findall(rf"{kind} = (\d+)", row)
-            assert hadoop.yarn_memory(f"{letter}5.{shape}") == int(mb)
+            assert hadoop.compute_yarn_mb(f"{letter}5.{shape}") == int(mb)
             assert hadoop.count_vcpus(f"{letter}5.{shape}") == int(
                 re.findall(rf'{shape}"? = \{{\n +vcpu +. (\d+)', text)[0]
             )
@@ -47,6 +50,24 @@ def test_every_kind_of_instance_is_represented_before_a_second_of_one() -> None:
     chosen = hadoop.choose_representatives(fleet, 3)
     assert [one.ec2_id for one in chosen] == ["i-2", "i-6", "i-3"]
     assert len(hadoop.choose_representatives(fleet, 99)) == 7, "the primary runs no containers"
+
+
+@pytest.mark.parametrize(
+    ("workers", "machines", "factor", "sentence"),
+    [
+        (0, 1, 1.0, "YARN: a NodeManager on the primary, the only node, with EMR's memory sizes"),
+        (1, 1, 0.5, "YARN: 1 NodeManager stands for 1 instance, with 50% of EMR's memory sizes"),
+        (8, 1, 1.0, "YARN: 1 NodeManager stands for 8 core and task instances, with EMR's memory sizes"),
+        (8, 3, 1.0, "YARN: 3 NodeManagers stand for 8 core and task instances, with EMR's memory sizes"),
+    ],
+)
+def test_the_status_says_what_stands_for_what(workers: int, machines: int, factor: float, sentence: str) -> None:
+    instances = [instance(1, "MASTER"), *(instance(number, "CORE") for number in range(2, 2 + workers))]
+    yarn: Any = SimpleNamespace(machines=[None] * machines)
+    cluster: Any = SimpleNamespace(instances=instances)
+    here = hadoop.Hadoop(cluster, node=None, settings=Settings())  # type: ignore[arg-type]
+    here.yarn, here.factor = yarn, factor
+    assert here.describe() == sentence
 
 
 @pytest.mark.parametrize("machine_mb", [6_000, 8_000, 12_000, 16_000, 20_000, 24_000, 64_000])
@@ -66,13 +87,13 @@ def test_on_a_smaller_machine_a_driver_and_an_executor_still_fit_a_node(
         "spark.executor.memory": f"{heap}m",
         "spark.executor.memoryOverhead": f"{place - heap}m",
     }
-    factor = hadoop.find_factor([hadoop.yarn_memory(instance_type)] * nodes, machine_mb)
+    factor = hadoop.find_factor([hadoop.compute_yarn_mb(instance_type)] * nodes, machine_mb)
     sizes = {name: int(hadoop.scale_setting(name, value, factor).rstrip("m")) for name, value in asked.items()}
     driver = sizes["spark.driver.memory"] + sizes["spark.driver.memoryOverhead"]
     executor = sizes["spark.executor.memory"] + sizes["spark.executor.memoryOverhead"]
-    node = hadoop.node_memory(instance_type, factor, asked)
+    node = hadoop.compute_node_mb(instance_type, factor, asked)
     rounded = sum(-(-container // 32) * 32 for container in (driver, executor))  # as YARN does
-    assert min(rounded, hadoop.yarn_memory(instance_type)) <= node <= hadoop.yarn_memory(instance_type)
+    assert min(rounded, hadoop.compute_yarn_mb(instance_type)) <= node <= hadoop.compute_yarn_mb(instance_type)
     assert driver >= 2826 * 1.2, "what the job was measured to need with ResNet50, and a fifth"
     assert executor >= 1344 * 1.2
     assert all(sizes[name] <= int(value.rstrip("m")) for name, value in asked.items())
@@ -84,7 +105,7 @@ def test_only_the_differences_differ() -> None:
         "spark.yarn.maxAppAttempts": "1",
         "spark.shuffle.service.enabled": "true",
     }
-    conf = hadoop.spark_settings(asked, PLACE)
+    conf = hadoop.make_spark_conf(asked, PLACE)
     both = {"spark.master", "spark.dynamicAllocation.enabled"}  # EMR's own defaults
     different = {name for name, value in conf.items() if asked.get(name) != value} - both
     assert different == {
@@ -112,7 +133,7 @@ def test_only_the_differences_differ() -> None:
     for name in ("driver.defaultJavaOptions", "executor.defaultJavaOptions", "yarn.am.extraJavaOptions"):
         assert "-Djdk.net.hosts.file=/run/hosts" in conf[f"spark.{name}"], f"{name}: its JVM would know no node"
     assert (conf["spark.master"], conf["spark.dynamicAllocation.enabled"]) == ("yarn", "true")
-    assert hadoop.spark_settings({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
+    assert hadoop.make_spark_conf({"spark.dynamicAllocation.enabled": "false"}, PLACE)[
         "spark.dynamicAllocation.enabled"
     ] == ("false")
     page = (REPO / "docs" / "embedded-aws.md").read_text()
@@ -122,10 +143,10 @@ def test_only_the_differences_differ() -> None:
 
 
 def test_a_steps_own_words_reach_the_client() -> None:
-    step = spark.parse(
+    step = spark.parse_submit(
         ["--driver-memory", "2g", "--conf", "spark.x=y", "-v", "s3://b/job.py", "--driver-memory", "mine"]
     )
-    command = hadoop.spark_command(step, {"spark.submit.deployMode": "cluster"}, PLACE)
+    command = hadoop.make_spark_command(step, {"spark.submit.deployMode": "cluster"}, PLACE)
     assert command.cluster_mode
     assert command.args == ["--driver-memory", "2g", "-v", "s3://b/job.py", "--driver-memory", "mine"]
     assert command.conf["spark.x"] == "y"
@@ -138,7 +159,7 @@ def test_labels_of_terraform_become_apaches() -> None:
             "Properties": {"yarn.node-labels.enabled": "true", hadoop.AM_LABEL: "ON_DEMAND", "a.b": "c"},
         }
     ]
-    site = hadoop.yarn_settings(labelled)
+    site = hadoop.read_yarn_site(labelled)
     assert site[hadoop.APACHE_AM_LABEL] == "ON_DEMAND"
     assert hadoop.AM_LABEL not in site
     assert hadoop.has_labels(labelled)
@@ -146,10 +167,12 @@ def test_labels_of_terraform_become_apaches() -> None:
 
     plan = ClusterPlan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
     machine = Machine("ip-10-0-0-5", "127.64.1.11", 11712, 4, "SPOT")
-    own = configuration.machine_site(configuration.yarn_site(plan, [machine], []), plan, machine)
+    own = configuration.make_machine_site(configuration.make_yarn_site(plan, [machine], []), plan, machine)
     assert own["yarn.nodemanager.node-labels.provider.configured-node-partition"] == "SPOT"
     assert own["a.b"] == "c"
-    assert "yarn.scheduler.capacity.root.accessible-node-labels.SPOT.capacity" in configuration.capacity_scheduler(plan)
+    assert "yarn.scheduler.capacity.root.accessible-node-labels.SPOT.capacity" in configuration.make_capacity_scheduler(
+        plan
+    )
 
 
 def test_what_keeps_strangers_out_cannot_be_configured_away() -> None:
@@ -163,8 +186,8 @@ def test_what_keeps_strangers_out_cannot_be_configured_away() -> None:
         scheduler=queue,
         core={"hadoop.http.staticuser.user": "hadoop"},
     )
-    site = configuration.yarn_site(plan, [], [])
+    site = configuration.make_yarn_site(plan, [], [])
     assert (site["yarn.acl.enable"], site["yarn.admin.acl"]) == ("true", "hadoop")
     assert site["yarn.nodemanager.aux-services"] == ""
-    assert configuration.capacity_scheduler(plan)["yarn.scheduler.capacity.root.acl_submit_applications"] == " "
-    assert configuration.core_site(plan)["hadoop.http.staticuser.user"] == "dr.who"
+    assert configuration.make_capacity_scheduler(plan)["yarn.scheduler.capacity.root.acl_submit_applications"] == " "
+    assert configuration.make_core_site(plan)["hadoop.http.staticuser.user"] == "dr.who"

@@ -63,22 +63,22 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     command = submit(on_yarn, target=target, seconds=600)
     added = on_yarn.world.emr.add_job_flow_steps(JobFlowId=on_yarn.cluster, Steps=[step("pears", *command)])
     step_id = added["StepIds"][0]
-    victims = faults.Victims(lambda: find_processes(on_yarn.folder), lambda: None, lambda: None)
-    until(lambda: len(victims.workers()), lambda count: count >= 4, seconds=120)
+    step_processes = faults.StepProcesses(lambda: find_processes(on_yarn.folder), lambda: None, lambda: None)
+    until(lambda: len(step_processes.find_python_workers()), lambda count: count >= 4, seconds=120)
     core, spot = (on_yarn.instances(kind)[0]["PrivateDnsName"] for kind in ("CORE", "TASK"))
 
     (driver,) = (
         environ_of(process)
-        for process in victims.find("deploy.yarn.ApplicationMaster")
-        if faults.command_of(process)[0].endswith("java")
+        for process in step_processes.find("deploy.yarn.ApplicationMaster")
+        if faults.read_command(process)[0].endswith("java")
     )
     assert driver["NM_HOST"] == core, "the master is where the label wants it"
     assert (driver["MODE"], driver["USER"]) == ("cluster", "hadoop")
     assert driver["AWS_ACCESS_KEY_ID"].startswith("ASIA"), "the role's temporary keys"
-    workers = [environ_of(process) for process in victims.workers()]
+    workers = [environ_of(process) for process in step_processes.find_python_workers()]
     assert {worker["NM_HOST"] for worker in workers} <= {core, spot}
     assert {worker["OMP_NUM_THREADS"] for worker in workers} == {"1"}
-    assert {faults.command_of(process)[0] for process in victims.workers()} == {sys.executable}
+    assert {faults.read_command(process)[0] for process in step_processes.find_python_workers()} == {sys.executable}
     containers = {worker["CONTAINER_ID"] for worker in workers}
     assert driver["CONTAINER_ID"] not in containers
 
@@ -91,17 +91,21 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     }
     assert addresses
     assert all(address.startswith("127.") for address in addresses), addresses
-    daemons = [one for one in processes if re.search(r"(Resource|Node)Manager$", " ".join(faults.command_of(one)))]
+    daemons = [one for one in processes if re.search(r"(Resource|Node)Manager$", " ".join(faults.read_command(one)))]
     assert len(daemons) == 3
     assert sum(one.memory_info().rss for one in daemons) < 0.9e9
 
-    killed = victims.busy_executors()[0]
+    killed = step_processes.find_busy_executors()[0]
     lost = environ_of(killed)["CONTAINER_ID"]
-    worker = next(one for one in victims.workers() if environ_of(one)["CONTAINER_ID"] != lost)
+    worker = next(one for one in step_processes.find_python_workers() if environ_of(one)["CONTAINER_ID"] != lost)
     survivor = environ_of(worker)["CONTAINER_ID"]
 
     def pids_of_survivor() -> set[int]:
-        return {process.pid for process in victims.workers() if environ_of(process).get("CONTAINER_ID") == survivor}
+        return {
+            process.pid
+            for process in step_processes.find_python_workers()
+            if environ_of(process).get("CONTAINER_ID") == survivor
+        }
 
     before = pids_of_survivor()
     killed.kill()
@@ -110,7 +114,7 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     until(pids_of_survivor, lambda pids: bool(pids - before), seconds=60)
 
     def busy_containers() -> set[str]:
-        return {environ_of(process).get("CONTAINER_ID", lost) for process in victims.busy_executors()}
+        return {environ_of(process).get("CONTAINER_ID", lost) for process in step_processes.find_busy_executors()}
 
     containers |= until(busy_containers, lambda found: len(found - {lost}) == 2, seconds=60)
 
@@ -119,7 +123,7 @@ def test_a_step_runs_in_yarns_containers_survives_accidents_and_is_cancelled(on_
     said = on_yarn.said(step_id)
     assert "was killed by user hadoop at" in said
     assert "(state: KILLED)" in said
-    until(victims.workers, lambda left: not left, seconds=30)
+    until(step_processes.find_python_workers, lambda left: not left, seconds=30)
     assert on_yarn.log(f"steps/{step_id}/stdout") == ""
     application, master = application_of(said)
     assert driver["CONTAINER_ID"] == master.rpartition("/")[2]

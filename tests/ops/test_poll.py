@@ -203,7 +203,7 @@ def test_a_step_of_an_embedded_aws_that_was_killed_ended_with_it(
         "a new one."
     )
     assert caught.value.exit_code == 20
-    monkeypatch.setattr(step.server, "processes", lambda _: [1])  # it is there, and does not answer
+    monkeypatch.setattr(step.server, "list_processes", lambda _: [1])  # it is there, and does not answer
     account = Cloud({"State": "RUNNING"}, OFFLINE, endpoint="http://127.0.0.1:1")
     with pytest.raises(step.NotEndedError, match="continues, and the cluster is the embedded AWS's"):
         step.watch(account, SUBMITTED, Console(quiet=True))

@@ -64,7 +64,7 @@ resource "terraform_data" "this" {{
 def type_everything(clone: Clone) -> None:
     """Every command, in the order of an environment's life; each must end well."""
     types(clone, "local-up", **STARTED)
-    record, _ = server.status(clone.folder / "build" / "localaws")
+    record, _ = server.find_server(clone.folder / "build" / "localaws")
     target = Target(env="local", region=REGION, account_id=EMULATED_ACCOUNT, endpoint=record.endpoint, keys=record.keys)
     other = make_onlooker(Watched(record.endpoint, record.keys))
     keep_states(clone, record)

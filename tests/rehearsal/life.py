@@ -165,7 +165,7 @@ class Life:
 
     @classmethod
     def of(cls, home: Path, terraform: Path, plans: Path) -> Life:
-        record, _ = server.status(home)
+        record, _ = server.find_server(home)
         account = Account(record.endpoint, record.keys)
         account.looking = make_onlooker(account)
         return cls(account, terraform, plans, provider.start(account.target.environment()))

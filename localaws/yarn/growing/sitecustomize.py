@@ -1,4 +1,4 @@
-"""A Python that takes more and more memory, until somebody ends it.
+"""A Python that takes more and more memory, until something kills it.
 
 Every Python that starts with this folder on its path imports this module by itself (``site``).
 """
@@ -24,10 +24,10 @@ def _read_available() -> int:
 
 
 def _grow() -> None:
-    """Faster than a run gets to where it looks at its own memory: it would refuse what is too little for it."""
+    """Take memory, faster than a run gets to the check of its own memory, which would refuse to go on."""
     pieces: list[bytes] = []
     while len(pieces) * PIECE < MOST and _read_available() > LEAST_LEFT:
-        pieces.append(b"\1" * PIECE)  # written to: memory that nobody touched takes no room
+        pieces.append(b"\1" * PIECE)  # written to, because memory that was never touched takes no room
         time.sleep(PAUSE)
     threading.Event().wait()  # what was taken is kept
 

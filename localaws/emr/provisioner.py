@@ -1,4 +1,4 @@
-"""What EMR does in the account for a cluster: instances, the endpoint ``emr-service-vpce``, permission checks.
+"""What EMR does in the account for a cluster: permission checks, instances, the endpoint ``emr-service-vpce``.
 
 Everything goes through the embedded AWS's own API, as the service's would.
 """
@@ -27,111 +27,118 @@ from localaws.settings import Settings
 ENDPOINT_SINCE = (7, 5)
 ENDPOINT_NAME = "emr-service-vpce"
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
+_SHARED = threading.Lock()
+"""Held while a cluster looks for, or makes, what clusters of a VPC share: groups with their rules, the endpoint."""
 
 
-def release_version(label: str) -> tuple[int, int]:
+def parse_release(label: str) -> tuple[int, int]:
     """Major and minor of a release label; EMR's Spark releases come after all others.
 
-    >>> release_version("emr-7.13.0"), release_version("emr-spark-8.0.0")
+    >>> parse_release("emr-7.13.0"), parse_release("emr-spark-8.0.0")
     ((7, 13), (8, 0))
     """
     match = re.fullmatch(r"emr-(?:spark-)?(\d+)\.(\d+)\.\d+(?:-.*)?", label)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-class Cloud:
-    """The EC2 side of one cluster."""
+class Provisioner:
+    """Makes and ends what one cluster has in EC2."""
 
     def __init__(self, cluster: Cluster, endpoint: str, keys: Keys, settings: Settings) -> None:
         self.cluster, self.endpoint, self.keys, self.settings = cluster, endpoint, keys, settings
         self._session = boto3.session.Session()  # boto3's default session is not made for threads
         self._resizing = threading.Lock()
         self._profile = str(cluster.request.get("JobFlowRole", "")).rsplit("/", 1)[-1]
-        self.ec2 = self.client("ec2")
+        self.ec2 = self.make_client("ec2")
 
-    def client(self, service: str) -> Any:
+    def make_client(self, service: str) -> Any:
         """A client of the embedded AWS, as the account's owner."""
-        where = {"endpoint_url": self.endpoint, "region_name": self.cluster.region}
-        return self._session.client(service, **where, **self.keys.arguments())
+        region = self.cluster.region
+        return self._session.client(service, endpoint_url=self.endpoint, region_name=region, **self.keys.arguments())
 
     # -- permissions ----------------------------------------
-    def refusal(self) -> str | None:
+    def find_refusal(self) -> str | None:
         """Why the cluster cannot start: a missing role or profile, or rights that the service role lacks."""
         service = str(self.cluster.request.get("ServiceRole", "")).rsplit("/", 1)[-1]
         try:
-            role = authorization.role_caller(self.cluster.account, service)
+            role = authorization.find_role_caller(self.cluster.account, service)
         except NotFoundException:
             return f"Service role {service} does not exist."
-        iam = self.client("iam")
         try:
-            roles = iam.get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
+            roles = self._list_profile_roles()
         except ClientError:
             return f"Invalid InstanceProfile: {self._profile}."
         if not roles:
             return f"Instance profile {self._profile} has no role."
-        passing = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
-        if not authorization.may(role, passing):
-            return self._insufficient(role.arn, "iam:PassRole", roles[0]["Arn"])
-        for action, resource, context in self._needs():
-            if not authorization.may(role, AccessRequest(action, resource, context)):
-                return self._insufficient(role.arn, action, resource)
+        request = AccessRequest("iam:PassRole", roles[0]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"})
+        if not authorization.is_allowed(role, request):
+            return self._describe_refusal(role.arn, "iam:PassRole", roles[0]["Arn"])
+        for action, resource, context in self._list_needs():
+            if not authorization.is_allowed(role, AccessRequest(action, resource, context)):
+                return self._describe_refusal(role.arn, action, resource)
         return None
 
+    def _list_profile_roles(self) -> list[dict[str, Any]]:
+        profile = self.make_client("iam").get_instance_profile(InstanceProfileName=self._profile)
+        return list(profile["InstanceProfile"]["Roles"])
+
     @staticmethod
-    def _insufficient(role: str, action: str, resource: str) -> str:
+    def _describe_refusal(role: str, action: str, resource: str) -> str:
         return (
             f"Service role {role} has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: "
             f"{action} on resource: {resource}"
         )
 
-    def _needs(self) -> list[tuple[str, str, dict[str, str]]]:
-        """The launch as EC2 checks it: each resource with its own tags, what is made with the cluster's tags."""
+    def _list_needs(self) -> list[tuple[str, str, dict[str, str]]]:
+        """What EC2 checks at the launch: used resources with their own tags, new ones with the cluster's."""
         region, account = self.cluster.region, self.cluster.account
         requested = {f"aws:RequestTag/{k}": v for k, v in self.cluster.tag_map.items()}
         base = {"aws:RequestedRegion": region}
 
-        def arn(kind: str, name: str = "*") -> str:
+        def make_arn(kind: str, name: str = "*") -> str:
             return f"arn:aws:ec2:{region}:{account}:{kind}/{name}"
 
-        needs = [("ec2:RunInstances", arn("instance"), requested), ("ec2:RunInstances", arn("volume"), requested)]
-        for kind, name in self._places():
-            needs.append(("ec2:RunInstances", arn(kind, name), self._tags_of(name, "aws:ResourceTag")))
+        needs = [("ec2:RunInstances", make_arn(kind), requested) for kind in ("instance", "volume")]
+        for kind, name in self._list_launch_resources():
+            needs.append(("ec2:RunInstances", make_arn(kind, name), self._read_tags(name, "aws:ResourceTag")))
         if self._makes_endpoint():
-            vpc = self._vpc()
-            own = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
+            vpc = self._find_vpc()
+            endpoint_tags = {"aws:RequestTag/Name": ENDPOINT_NAME} | {
                 k: v for k, v in requested.items() if k.endswith(MANAGED_TAG)
             }
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc-endpoint"), own))
-            needs.append(("ec2:CreateVpcEndpoint", arn("vpc", vpc), self._tags_of(vpc, "aws:ResourceTag")))
+            needs.append(("ec2:CreateVpcEndpoint", make_arn("vpc-endpoint"), endpoint_tags))
+            needs.append(("ec2:CreateVpcEndpoint", make_arn("vpc", vpc), self._read_tags(vpc, "aws:ResourceTag")))
         return [(action, resource, base | context) for action, resource, context in needs]
 
-    def _places(self) -> list[tuple[str, str]]:
+    def _list_launch_resources(self) -> list[tuple[str, str]]:
         subnets = [("subnet", self.cluster.subnet_id)] if self.cluster.subnet_id else []
         return [*subnets, *(("security-group", g) for g in sorted(set(self.cluster.managed_groups.values())))]
 
-    def _tags_of(self, resource: str, key: str) -> dict[str, str]:
+    def _read_tags(self, resource: str, key: str) -> dict[str, str]:
         tags = self.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
         return {f"{key}/{tag['Key']}": tag["Value"] for tag in tags}
 
-    def _vpc(self) -> str:
-        return str(self._subnet()["VpcId"])
+    def _find_vpc(self) -> str:
+        return str(self._describe_subnet()["VpcId"])
 
-    def _subnet(self) -> dict[str, Any]:
+    def _describe_subnet(self) -> dict[str, Any]:
         return dict(self.ec2.describe_subnets(SubnetIds=[self.cluster.subnet_id])["Subnets"][0])
 
     def reaches_internet(self) -> bool:
-        """Whether the cluster's subnet has a route to everywhere (without a subnet of its own: the default one's)."""
-        if self.cluster.subnet_id is None:
+        """Whether the cluster's subnet has a route to the internet, as EC2's default subnet has."""
+        subnet_id = self.cluster.subnet_id
+        if subnet_id is None:
             return True
-        tables = self.ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [self._vpc()]}])["RouteTables"]
-        own = [t for t in tables if any(a.get("SubnetId") == self.cluster.subnet_id for a in t["Associations"])]
-        main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
-        routes = [route for table in own or main for route in table["Routes"]]
+        filters = [{"Name": "vpc-id", "Values": [self._find_vpc()]}]
+        tables = self.ec2.describe_route_tables(Filters=filters)["RouteTables"]
+        subnet_tables = [t for t in tables if any(a.get("SubnetId") == subnet_id for a in t["Associations"])]
+        main_tables = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
+        routes = [route for table in subnet_tables or main_tables for route in table["Routes"]]
         return any(route.get("DestinationCidrBlock") == "0.0.0.0/0" for route in routes)
 
     def _makes_endpoint(self) -> bool:
         return self.cluster.subnet_id is not None and (
-            release_version(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE
+            parse_release(self.cluster.request["ReleaseLabel"]) >= ENDPOINT_SINCE
         )
 
     # -- instances ----------------------------------------
@@ -141,11 +148,13 @@ class Cloud:
         return self.settings.fault != "no-capacity"
 
     def provision(self) -> None:
-        """Launch what the fleets or groups ask for and is not there yet, end what is too much."""
+        """Launch the instances that fleets or groups lack, end those that are too many."""
         with self._resizing:
+            if self.cluster.ending is not None:
+                return  # `release` may have been here
             if self.cluster.subnet_id and self.cluster.zone is None:
-                self.cluster.zone = self._subnet()["AvailabilityZone"]
-            for target in list(self.cluster.targets()):
+                self.cluster.zone = self._describe_subnet()["AvailabilityZone"]
+            for target in list(self.cluster.list_targets()):
                 key = (target["role"], target["market"], target.get("fleet_id"), target.get("group_id"))
                 living = [i for i in self.cluster.instances if i.ended is None]
                 same = [i for i in living if (i.role, i.market, i.fleet_id, i.group_id) == key]
@@ -160,10 +169,11 @@ class Cloud:
             return
         backend = ec2_backends[self.cluster.account][self.cluster.region]
         keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
-        given = [self.cluster.managed_groups.get(key, "") for key in keys]
-        made = EmrSecurityGroupManager(backend, self._vpc()).manage_security_groups(*given)
+        group_ids = [self.cluster.managed_groups.get(key, "") for key in keys]
+        with _SHARED:
+            groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*group_ids)
         with self.cluster.changed:
-            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, made, strict=True)}
+            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, groups, strict=True)}
 
     def _launch(self, target: dict[str, Any], count: int) -> None:
         cluster = self.cluster
@@ -187,16 +197,16 @@ class Cloud:
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}],
             **options,
         )["Instances"]
-        for new in launched:  # one by one: at the launch moto gives it to the first alone
+        for instance in launched:  # one by one: at the launch moto gives it only to the first
             profile = {"Name": self._profile}
-            self.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=new["InstanceId"])
+            self.ec2.associate_iam_instance_profile(IamInstanceProfile=profile, InstanceId=instance["InstanceId"])
         with cluster.changed:
-            for new in launched:
+            for instance in launched:
                 cluster.instances.append(
                     Instance(
-                        ec2_id=new["InstanceId"],
-                        private_ip=new.get("PrivateIpAddress", ""),
-                        private_dns=new.get("PrivateDnsName", ""),
+                        ec2_id=instance["InstanceId"],
+                        private_ip=instance.get("PrivateIpAddress", ""),
+                        private_dns=instance.get("PrivateDnsName", ""),
                         instance_type=target["type"],
                         market=target["market"],
                         role=target["role"],
@@ -205,7 +215,7 @@ class Cloud:
                     )
                 )
                 if primary:
-                    cluster.primary_dns = new.get("PrivateDnsName")
+                    cluster.primary_dns = instance.get("PrivateDnsName")
 
     def _mark_provisioned(self) -> None:
         with self.cluster.changed:
@@ -214,8 +224,8 @@ class Cloud:
             for group in self.cluster.groups:
                 group["RunningInstanceCount"] = group["RequestedInstanceCount"]
 
-    def ready(self) -> None:
-        """Mark fleets, groups and instances as running; a fleet that lacks Spot capacity as it is."""
+    def mark_ready(self) -> None:
+        """Mark instances, fleets and groups as running, but for fleets that wait for Spot capacity."""
         with self.cluster.changed:
             for instance in self.cluster.instances:
                 instance.ready = instance.ready or now()
@@ -230,13 +240,16 @@ class Cloud:
                     owner["Status"] = {"State": "RUNNING", "StateChangeReason": {}, "Timeline": timeline}
 
     def make_endpoint(self) -> None:
-        """Make EMR's own interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
+        """Make EMR's interface endpoint in the cluster's VPC, once for all its clusters; EMR never removes it."""
         if not self._makes_endpoint():
             return
-        vpc = self._vpc()
+        vpc = self._find_vpc()
         filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "tag:Name", "Values": [ENDPOINT_NAME]}]
-        if self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
-            return
+        with _SHARED:
+            if not self.ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]:
+                self._create_endpoint(vpc)
+
+    def _create_endpoint(self, vpc: str) -> None:
         group = self.cluster.managed_groups.get("ServiceAccessSecurityGroup")
         tags = [{"Key": "Name", "Value": ENDPOINT_NAME}, {"Key": MANAGED_TAG, "Value": "true"}]
         self.ec2.create_vpc_endpoint(
@@ -250,14 +263,15 @@ class Cloud:
 
     def release(self, reason: str) -> None:
         """End every instance. The endpoint stays, as EMR's does."""
-        self.lose([i for i in self.cluster.instances if i.ended is None], reason)
+        with self._resizing:  # after a launch that was under way: its instances end too
+            self.lose([i for i in self.cluster.instances if i.ended is None], reason)
         with self.cluster.changed:
             for owner in [*self.cluster.fleets, *self.cluster.groups]:
                 owner["Status"] = owner["Status"] | {"State": "TERMINATED"}
                 owner["Status"]["Timeline"] = owner["Status"]["Timeline"] | {"EndDateTime": now()}
 
     def lose(self, instances: list[Instance], reason: str) -> None:
-        """Instances that are gone, whatever the fleets want; `provision` replaces them."""
+        """End instances, whatever the fleets ask for; `provision` replaces them."""
         if not instances:
             return
         self.ec2.terminate_instances(InstanceIds=[i.ec2_id for i in instances])
@@ -268,8 +282,6 @@ class Cloud:
     # -- identity of the nodes ----------------------------------------
     def fetch_profile_keys(self) -> Keys:
         """Temporary keys of the instance profile's role, as the nodes would get them from their metadata."""
-        roles = self.client("iam").get_instance_profile(InstanceProfileName=self._profile)["InstanceProfile"]["Roles"]
-        keys = self.client("sts").assume_role(
-            RoleArn=roles[0]["Arn"], RoleSessionName=self.cluster.instances[0].ec2_id
-        )["Credentials"]
+        role, session = self._list_profile_roles()[0]["Arn"], self.cluster.instances[0].ec2_id
+        keys = self.make_client("sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
         return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
