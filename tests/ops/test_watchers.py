@@ -407,7 +407,7 @@ def test_a_server_that_ends_by_itself_is_said(tmp_path: Path, monkeypatch: pytes
         yield SimpleNamespace(address="http://127.0.0.1:1/?key=k"), SimpleNamespace(wait=lambda: 137)
 
     (tmp_path / "events").write_text("")
-    monkeypatch.setattr(ui, "events_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(ui, "locate_events", lambda *_: tmp_path)
     monkeypatch.setattr(ui, "history_server", ended)
     monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
     with pytest.raises(ui.NoPageError, match=r"^Spark's history server has ended \(137\)\. Fix: make ui again\.$"):
