@@ -24,6 +24,9 @@ $(foreach v,$(GIVEN),$(eval override $v := $$(value $v)))
 export $(GIVEN)
 export FRUITS_GIVEN := $(GIVEN)
 export FRUITS_GOALS := $(MAKECMDGOALS)
+# make takes the last of two silently, and forgets the first: they stand on its own command line, where /proc shows that
+export FRUITS_TWICE := $(if $(GIVEN),$(shell tr '\0\n' '\n ' 2>/dev/null </proc/$$PPID/cmdline \
+  | awk '/^[A-Za-z_][A-Za-z_0-9]*[:+?!]*=/ {sub(/[:+?!]*=.*/, ""); if (seen[$$0]++ == 1) print}'))
 FRUITS := $(PY) -m ops.cli
 # the operator's tools use the job's reader of stores; the job itself is shipped as a zip
 export PYTHONPATH := jobs

@@ -43,7 +43,7 @@ class JarsError(YarnError):
 
     def __init__(self, printed: str) -> None:
         super().__init__(
-            f"YARN's jars could not be fetched; Ivy said:\n{printed}\nFix: look at the network, or give Ivy a settings "
+            f"YARN's jars could not be fetched; Ivy said:\n{printed}\nFix: check the network, or give Ivy a settings "
             f"file that names your mirror: {FETCH} IVY_SETTINGS=file"
         )
 

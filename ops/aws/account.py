@@ -15,7 +15,7 @@ from localaws.settings import Settings
 from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, INVENTED_KEYS, NO_ACCOUNT, Target, open_session
-from ops.terraform.workspace import Workspace, list_tfvars_files
+from ops.terraform.workspace import Stack, Workspace, list_tfvars_files
 
 if TYPE_CHECKING:
     from fruits.store import Store
@@ -107,10 +107,7 @@ class Account:
         ------
         NotAppliedError : it was never applied
         """
-        outputs = Workspace(target=self.target, stack="storage").outputs()
-        if "buckets" not in outputs:
-            raise NotAppliedError(f"there are no buckets of ENV={self.target.env}. Fix: make apply.")
-        return outputs
+        return self._read_outputs("storage", "buckets", "there are no buckets")
 
     def bucket(self, purpose: str) -> str:
         """``data``, ``artifacts`` or ``logs``."""
@@ -124,9 +121,12 @@ class Account:
         ------
         NotAppliedError : there is no cluster
         """
-        outputs = Workspace(target=self.target, stack="cluster").outputs()
-        if "cluster_id" not in outputs:
-            raise NotAppliedError(f"there is no cluster of ENV={self.target.env}. Fix: make apply.")
+        return self._read_outputs("cluster", "cluster_id", "there is no cluster")
+
+    def _read_outputs(self, stack: Stack, key: str, missing: str) -> dict[str, Any]:
+        outputs = Workspace(target=self.target, stack=stack).outputs()
+        if key not in outputs:
+            raise NotAppliedError(f"{missing} of ENV={self.target.env}. Fix: make apply.")
         return outputs
 
     def cluster_state(self) -> tuple[str, str]:
@@ -163,16 +163,23 @@ def find_account_id(region: str, *, without: str = "") -> str:
     Raises
     ------
     NoCredentialsError : there are none, or AWS rejected them
+    TerraformError : AWS cannot be asked now
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from ops.aws.refusals import describe_refusal, is_network, is_throttled
+
     try:
         account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
+        offer = f"or ENV=local, which needs no account{without}."
+        if is_network(error) or is_throttled(error):
+            meaning, fix = describe_refusal(error)
+            raise TerraformError(f"{meaning}. Fix: {fix.rstrip('.')}; {offer}") from error
         raise NoCredentialsError(
-            f"no AWS credentials were found, or AWS rejected them ({error}). Fix: aws sso login, or "
-            f"AWS_PROFILE=…; or ENV=local, which needs no account{without}."
+            f"no AWS credentials were found, or AWS rejected them ({error}). Fix: aws sso login, or AWS_PROFILE=…; "
+            f"{offer}"
         ) from error
     return account
 
@@ -215,7 +222,7 @@ def read_output_from(account: Account, arguments: Sequence[str]) -> str | None:
     ------
     FruitsError : its request cannot be read
     """
-    if "--request" not in arguments:
+    if "--request" not in arguments[:-1]:
         return None
     uri = arguments[arguments.index("--request") + 1]
     return read_request(uri, account.store).output

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.text import format_utc
+from ops.core.text import format_count, format_utc
 
 READ_AGAIN_SECONDS = 30.0
 USUAL = timedelta(minutes=3)
@@ -37,7 +37,7 @@ def list_lacks(fleets: Iterable[Mapping[str, Any]], now: datetime, *, patience: 
 
 
 def describe(lacks: Iterable[str], env: str) -> str:
-    """The same with what can be done; empty where nothing is lacking."""
+    """What fleets lack, with what can be done; empty where nothing is lacking."""
     lines = list(lacks)
     if not lines:
         return ""
@@ -50,10 +50,10 @@ def _describe_fleet(fleet: Mapping[str, Any], now: datetime, patience: timedelta
     state = fleet["Status"]["State"]
     if provisioned >= wanted or state in ("TERMINATING", "TERMINATED"):
         return ""
-    name = f"{fleet['InstanceFleetType'].lower()} fleet: {provisioned} of {wanted} vCPUs of Spot"
+    name = f"{fleet['InstanceFleetType'].lower()} fleet: {provisioned} of {format_count(wanted, 'vCPU')} of Spot"
     switched = fleet.get("ProvisionedOnDemandCapacity", 0) - fleet.get("TargetOnDemandCapacity", 0)
     if switched > 0:
-        return f"{name} came in time, and EMR took {switched} on demand, at the price on demand"
+        return f"{name} came in time, and EMR took {switched} at the on-demand price"
     if state == "RUNNING":
         return f"{name} are there, and EMR looks for no more"
     created = fleet["Status"]["Timeline"].get("CreationDateTime")

@@ -1,12 +1,13 @@
 """What AWS says of one thing: a cluster, a step, its tags. ``emr`` is boto3's client."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.core.errors import OperatorError
+from ops.aws.refusals import is_unknown
+from ops.core.errors import WrongUseError
 
 
 def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
@@ -15,7 +16,7 @@ def read_tags(thing: Mapping[str, Any]) -> dict[str, str]:
 
 
 def list_pages(client: Any, call: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-    """What a listing answers below a key, of all its pages."""
+    """What a listing answers below a key, of all its pages. S3 leaves the key out of an answer that is empty."""
     for page in client.get_paginator(call).paginate(**arguments):
         yield from page.get(key, [])
 
@@ -39,19 +40,21 @@ def describe_step(emr: Any, cluster_id: str, step_id: str) -> Mapping[str, Any]:
     ------
     OperatorError : the cluster has no such step
     """
-    try:
+    with _known(f"{cluster_id} has no step {step_id}. Fix: see `make steps`."):
         step: Mapping[str, Any] = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
-    except ClientError as error:
-        raise OperatorError(f"{cluster_id} has no step {step_id}. Fix: see `make steps`.", exit_code=2) from error
     return step
 
 
-@contextmanager
-def known_cluster(cluster_id: str) -> Iterator[None]:
+def known_cluster(cluster_id: str) -> AbstractContextManager[None]:
     """Say in our words that EMR knows no such cluster."""
+    return _known(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.")
+
+
+@contextmanager
+def _known(otherwise: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("InvalidRequestException", "ValidationException"):
-            raise
-        raise OperatorError(f"EMR has no cluster {cluster_id}. Fix: make status shows yours.", exit_code=2) from error
+        if is_unknown(error):
+            raise WrongUseError(otherwise) from error
+        raise

@@ -7,7 +7,7 @@ from typing import Any
 from ops.aws.account import Account, read_output_from
 from ops.aws.describe import describe_step, known_cluster, list_pages
 from ops.aws.states import OPEN_STATES
-from ops.core.errors import OperatorError
+from ops.core.errors import WrongUseError
 
 SHOWN = 20
 """Steps that are listed."""
@@ -30,9 +30,7 @@ def read_output(account: Account, step_id: str) -> str:
     step = describe_step(account.client("emr"), str(account.cluster["cluster_id"]), step_id)
     output = read_output_from(account, step["Config"]["Args"])
     if output is None:
-        raise OperatorError(
-            f"the step {step_id} was not submitted by make run-step. Fix: see `make steps`.", exit_code=2
-        )
+        raise WrongUseError(f"the step {step_id} was not submitted by make run-step. Fix: see `make steps`.")
     return output
 
 

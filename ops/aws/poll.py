@@ -42,6 +42,11 @@ def in_words(error: BaseException) -> str:
     return "AWS cannot be reached" if is_network(error) else "AWS is throttling calls"
 
 
+def pace(seconds: float, *, emulated: bool) -> float:
+    """Seconds between two looks: as given at AWS, at most one at the embedded AWS, which is on this machine."""
+    return min(seconds, 1.0) if emulated else seconds
+
+
 def poll(
     look: Callable[[], Found | None],
     *,

@@ -5,8 +5,9 @@ from botocore.exceptions import ClientError
 
 from ops.core.errors import ExitCode
 
-LOGIN = "Fix: log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
+LOGIN = "log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
+_UNKNOWN = ("InvalidRequestException", "ValidationException")
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and botocore's own
 _EXPIRED = (
     "ExpiredToken",
@@ -55,9 +56,14 @@ def _code(error: BaseException) -> str:
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
-def is_denied(error: ClientError) -> bool:
+def is_denied(error: BaseException) -> bool:
     """Whether the credentials lack a right."""
     return _code(error) in _DENIED
+
+
+def is_unknown(error: BaseException) -> bool:
+    """Whether EMR does not know the cluster or the step that it was asked for."""
+    return _code(error) in _UNKNOWN
 
 
 def is_expired(error: BaseException) -> bool:
@@ -82,31 +88,33 @@ def is_passing(error: BaseException) -> bool:
 
 def describe_refusal(error: Exception) -> tuple[str, str]:
     """What AWS's refusal means, and what to do."""
-    if isinstance(error, ClientError):
-        answer = error.response["Error"]
-        code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
-        if is_denied(error):
-            return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
-        return f"{error.operation_name} answers {code} {message}".strip(), "run it again; look at the message."
-    return " ".join(str(error).split()), "look at the network, or run it again."
+    text = flatten_error(error)
+    if is_expired(error):
+        return f"AWS does not accept these credentials any more ({text})", LOGIN
+    if is_network(error):
+        return f"AWS cannot be reached ({text})", "check the network, then run the command again."
+    if is_throttled(error):
+        return f"AWS is throttling calls ({text})", "wait a minute, then run the command again."
+    if not isinstance(error, ClientError):
+        return f"AWS was not asked: {text}", "read the message, then run the command again."
+    code = _code(error)
+    if code == "NoSuchBucket":
+        bucket = error.response["Error"].get("BucketName")
+        missing = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
+        return missing, "check the address; make apply creates the environment's own."
+    if is_denied(error):
+        return f"{error.operation_name} is not allowed ({code})", "the policies of infra/operators give this right."
+    message = error.response["Error"].get("Message", "")
+    return f"{error.operation_name} answers {code} {message}".strip(), "read the message, then run the command again."
 
 
 def explain_refusal(error: Exception) -> tuple[str, int]:
     """A failure of a call to AWS as the sentence that a user reads, and the exit code."""
-    if is_expired(error):
-        return f"AWS does not accept these credentials any more ({flatten_error(error)}). {LOGIN}", ExitCode.CREDENTIALS
-    if is_network(error):
-        return f"AWS cannot be reached ({flatten_error(error)}). Fix: check the network, then run the command again.", 1
-    if is_throttled(error):
-        return f"AWS is throttling calls ({flatten_error(error)}). Fix: wait a minute, then run the command again.", 1
-    if not isinstance(error, ClientError):
-        return f"AWS was not asked: {flatten_error(error)}. Fix: look at the message, then run the command again.", 1
-    if _code(error) == "NoSuchBucket":
-        bucket = error.response["Error"].get("BucketName")
-        text = f"there is no bucket {bucket}" if bucket else "there is no such bucket"
-        return f"{text}. Fix: check the address; make apply creates the environment's own.", ExitCode.NOT_APPLIED
     meaning, fix = describe_refusal(error)
-    return f"{meaning}. Fix: {fix}", ExitCode.CREDENTIALS if is_denied(error) else ExitCode.FAILED
+    exit_code = ExitCode.NOT_APPLIED if _code(error) == "NoSuchBucket" else ExitCode.FAILED
+    if is_expired(error) or is_denied(error):
+        exit_code = ExitCode.CREDENTIALS
+    return f"{meaning}. Fix: {fix}", exit_code
 
 
 def flatten_error(error: BaseException) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ops.aws.account import Account
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.target import PROJECT, Target
 
 OLD_VERSION_DAYS = 90
@@ -32,7 +32,11 @@ _MISSING = (
 class NoStateError(OperatorError):
     """The bucket of the states is not there, or is not ours to use."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
+
+
+class MissingStateError(NoStateError):
+    """The bucket of the states is not there, and can be made."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Setting:
     understand: Callable[[Any], Any] = lambda value: value
 
     def read(self, s3: Any, bucket: str) -> Any:
-        """What it is; None where there is none."""
+        """The property as the bucket has it; None where it has none."""
         try:
             value = getattr(s3, f"get_{self.call}")(Bucket=bucket).get(self.answer)
         except ClientError as error:
@@ -67,13 +71,13 @@ class Setting:
         return None if value is None else self.understand(value)
 
     def write(self, s3: Any, bucket: str) -> None:
-        """Make it what it should be."""
+        """Give the bucket the property as it should be."""
         getattr(s3, f"put_{self.call}")(Bucket=bucket, **self.put)
 
 
-def make_tls_policy(bucket: str, partition: str = "aws") -> dict[str, Any]:
+def make_tls_policy(bucket: str) -> dict[str, Any]:
     """The bucket's policy: nobody without TLS."""
-    arn = f"arn:{partition}:s3:::{bucket}"
+    arn = f"arn:aws:s3:::{bucket}"
     statement = {
         "Sid": "RefusePlainHttp",
         "Effect": "Deny",
@@ -159,19 +163,20 @@ def require_state(account: Account) -> None:
 
     Raises
     ------
-    NoStateError : it is missing; the message names the command that makes it
+    MissingStateError : it is not there; the message names the command that makes it
+    NoStateError : the name belongs to somebody else, or the credentials may not look
     """
     target = account.target
     if target.local_state:
         return
     if find_region(account.client("s3"), target.state_bucket, target.account_id) is None:
-        raise NoStateError(
+        raise MissingStateError(
             f"there is no bucket for Terraform's state yet ({target.state_bucket}). "
             f"Fix: make state ENV={target.env} creates it, once per account; then run this again."
         )
 
 
-def make_state(s3: Any, target: Target) -> list[str]:
+def make_state_bucket(s3: Any, target: Target) -> list[str]:
     """Make the bucket, or put it right; the value names what was done, empty where nothing was to do.
 
     Raises
@@ -208,11 +213,8 @@ def make_state(s3: Any, target: Target) -> list[str]:
 
 def make_visibly(account: Account, console: Console) -> None:
     """Make the bucket, or bring it up to date, and say what that was."""
-    try:
-        with working(console, f"the bucket {account.target.state_bucket}"):
-            done = make_state(account.client("s3"), account.target)
-    except (ClientError, BotoCoreError) as error:
-        raise NoStateError(f"{error}. Fix: these credentials need the rights of infra/operators.") from error
+    with working(console, f"the bucket {account.target.state_bucket}"):
+        done = make_state_bucket(account.client("s3"), account.target)
     summary = ", ".join(done) if done else "is up to date: nothing to do"
     console.print(f"{account.target.state_bucket}: {summary}")
     console.print("STILL BILLING: its contents, a few kilobytes; no command removes it")

@@ -9,37 +9,18 @@ is removed first (``has_studio``), then the groups are swept, then the rest of t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ops.aws.describe import list_pages
 from ops.aws.poll import poll
-from ops.core.errors import OperatorError
+from ops.core.errors import UnfinishedError
 
 ENDPOINT_NAME = "emr-service-vpce"
 GROUPS_OF_STUDIO = ("security-group-for-inbound-nfs-d-*", "security-group-for-outbound-nfs-d-*")
 GROUP_NAMES = ("ElasticMapReduce-*", *GROUPS_OF_STUDIO)
 WAIT_SECONDS = 600.0
-
-
-class SweepError(OperatorError):
-    """What EMR left behind could not be removed; the message says what and how to go on."""
-
-
-@dataclass
-class Swept:
-    """What was removed.
-
-    Attributes
-    ----------
-    endpoints : ids of VPC endpoints
-    groups : ids of security groups
-    """
-
-    endpoints: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
 
 
 def find_vpcs(ec2: Any, project: str, env: str) -> list[str]:
@@ -55,8 +36,8 @@ def sweep_network(
     wait_seconds: float = WAIT_SECONDS,
     pause: float = 5.0,
     say: Callable[[str], None] = lambda _: None,
-) -> Swept:
-    """Remove EMR's endpoint and EMR's own groups from the VPCs, and wait until the endpoint is gone.
+) -> list[str]:
+    """Remove EMR's endpoint and EMR's own groups from the VPCs, and wait until the endpoint is gone; their ids.
 
     Parameters
     ----------
@@ -68,26 +49,23 @@ def sweep_network(
 
     Raises
     ------
-    SweepError : an endpoint is still there at the end of the wait
+    UnfinishedError : an endpoint is still there at the end of the wait
     """
-    swept = Swept()
     if not vpc_ids:
-        return swept
-    swept.endpoints = _endpoints(ec2, vpc_ids)
-    if swept.endpoints:
-        ec2.delete_vpc_endpoints(VpcEndpointIds=swept.endpoints)
-        say(f"waiting until EMR's endpoint {', '.join(swept.endpoints)} is deleted; AWS takes a few minutes")
+        return []
+    if endpoints := _endpoints(ec2, vpc_ids):
+        ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
+        say(f"waiting until EMR's endpoint {', '.join(endpoints)} is deleted; AWS takes a few minutes")
 
         def gone() -> bool | None:
             return None if _endpoints(ec2, vpc_ids, deleting=True) else True
 
         if poll(gone, pause=pause, limit=wait_seconds, say=say) is None:
-            raise SweepError(
-                f"EMR's endpoint {', '.join(swept.endpoints)} is still being deleted after {wait_seconds:.0f} s, and "
-                "the VPC cannot go before it. Fix: run make destroy again in a few minutes."
+            raise UnfinishedError(
+                f"EMR's endpoint {', '.join(endpoints)} is still being deleted after {wait_seconds:.0f} s, and the "
+                "VPC cannot go before it. Fix: run make destroy again in a few minutes."
             )
-    swept.groups = _delete_groups(ec2, vpc_ids, wait_seconds, pause)
-    return swept
+    return [*endpoints, *_delete_groups(ec2, vpc_ids, wait_seconds, pause)]
 
 
 def has_studio(ec2: Any, vpc_ids: list[str]) -> bool:
@@ -132,7 +110,7 @@ def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -
         return True
 
     if poll(delete, pause=pause, limit=limit) is None:
-        raise SweepError(
+        raise UnfinishedError(
             f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it. Fix: look in "
             "the EC2 console which network interface has it, remove what it belongs to (a file system of SageMaker "
             "Studio that was kept), then run make destroy again."

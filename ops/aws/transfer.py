@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
+from s3transfer.exceptions import RetriesExceededError
 from s3transfer.subscribers import BaseSubscriber
 
 THREADS = 16
@@ -65,4 +66,7 @@ def fetch(s3: Any, bucket: str, items: Mapping[Path, Mapping[str, Any]], advance
             subscribers = [_Counter(data=advance), _Known(item)]
             transfers.append(manager.download(bucket, item["Key"], str(path), subscribers=subscribers))
         for transfer in transfers:
-            transfer.result()
+            try:
+                transfer.result()
+            except RetriesExceededError as error:
+                raise error.last_exception from error  # what the network did: that is explained to a user

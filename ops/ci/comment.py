@@ -31,7 +31,7 @@ MOST_NAMED = 15
 MOST_REASONS = 6
 LABEL = "allow-replace"
 
-Cause = Literal["refused", "policy", "price", "replace", "destroy", "unknown"]
+FailureCause = Literal["refused", "policy", "price", "replace", "destroy", "unknown"]
 KINDS = ("replace", "destroy", "update", "create", "forget")
 
 
@@ -102,7 +102,7 @@ class Subject:
 class Failure:
     """A reason not to merge."""
 
-    cause: Cause
+    cause: FailureCause
     message: str
 
 
@@ -124,7 +124,7 @@ def list_failures(subject: Subject) -> list[Failure]:
     ]
     for plan in [*subject.head.values(), *subject.live.values()]:
         for violation in policies.check_plan(plan, ceiling=subject.ceiling, region=subject.region):
-            cause: Cause = "price" if violation.policy == "hourly-price" else "policy"
+            cause: FailureCause = "price" if violation.policy == "hourly-price" else "policy"
             if (failure := Failure(cause, str(violation))) not in reasons:
                 reasons.append(failure)
     if not subject.allowed:
@@ -286,7 +286,7 @@ def fold_details(title: str, parts: Sequence[str], room: int, *, language: str =
 
     def fold(count: int) -> str:
         omitted = len(parts) - count
-        remark = [f"# {omitted:,} more are left out here; make plan-report writes them all"] if omitted else []
+        remark = [f"# {omitted:,} more left out here; make plan-report writes them all"] if omitted else []
         body = quote_block("\n".join([*parts[:count], *remark]), language)
         return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
@@ -308,7 +308,7 @@ class Section:
     language: str = "diff"
 
     def hidden(self, hide: Callable[[str], str]) -> Self:
-        """The same without what is nobody's business."""
+        """The section without what must not be read by everybody."""
         return replace(self, title=hide(self.title), parts=[hide(part) for part in self.parts])
 
     @property
@@ -387,7 +387,7 @@ def render_comment(subject: Subject, *, limit: int = LIMIT) -> str:
 
 
 def summarize_report(subject: Subject) -> dict[str, Any]:
-    """The same for a program."""
+    """The report for a program."""
     (before, after, _), changes, hide = price_hours(subject), subject.changes, subject.hide
     broken = list_failures(subject)
     return {

@@ -13,6 +13,7 @@ from ops.aws.account import Account
 from ops.ci.comment import count_changes, fold_details, quote_block, quote_code
 from ops.ci.gather import extract_reasons
 from ops.core.console import Console, working
+from ops.core.text import format_count
 from ops.cost.leftovers import list_running_costs
 from ops.plan.changes import Change, find_secrets, list_changes, render_lines
 from ops.plan.masking import mask_text
@@ -82,7 +83,7 @@ def render_drift(drift: Drift) -> str:
         sentences.append("The storage stack matches the code.")
     if drift.billing:
         listed = quote_block("\n".join(drift.billing[:MOST]), "text")
-        sentences.append(f"**{len(drift.billing)} of ours bill by the hour:**\n\n{listed}")
+        sentences.append(f"**{format_count(len(drift.billing), 'thing')} of ours to be paid by the hour:**\n\n{listed}")
         if len(drift.billing) > MOST:
             sentences.append(
                 f"and {len(drift.billing) - MOST} more; {quote_code(f'make billing ENV={drift.env}')} lists them all."

@@ -147,7 +147,6 @@ def gather_subject(
     unseen: str,
     ceiling: float | None,
     allowed: bool,
-    root: Path = ROOT,
 ) -> Subject:
     """Everything that a report is made of.
 
@@ -157,9 +156,9 @@ def gather_subject(
     unseen : why AWS is not to be asked; empty where it is
     """
     checkout = home / "checkout"
-    check_out(base, checkout, root)
+    check_out(base, checkout)
     with accept_workflows(offline_target(place)) as target:
-        plans = compare_checkouts(root, checkout, target, size, home, console)
+        plans = compare_checkouts(ROOT, checkout, target, size, home, console)
     live: dict[str, Any] = {}
     accounts: list[str] = []
     if not unseen:

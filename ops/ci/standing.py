@@ -78,7 +78,9 @@ def _filled(address: str, name: str, kind: Any, before: Any) -> Any:
     return invent_value(address, name) if kind == "string" and naming else None
 
 
-def make_state(plan: Mapping[str, Any], schema: Schema, attributes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def make_standing_state(
+    plan: Mapping[str, Any], schema: Schema, attributes: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """A state (version 4) in which everything that a plan leaves in being is there.
 
     Parameters
@@ -143,7 +145,7 @@ def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out
     plan: Mapping[str, Any] = first
     for _ in range(ROUNDS):
         work.state.parent.mkdir(parents=True, exist_ok=True)
-        work.state.write_text(json.dumps(make_state(plan, schema, attributes)))
+        work.state.write_text(json.dumps(make_standing_state(plan, schema, attributes)))
         again = plan_offline(work, out)
         if not list_changes(again):
             return again

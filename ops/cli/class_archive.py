@@ -64,7 +64,7 @@ def make(home: Path) -> str | None:
 
 
 def main() -> int:
-    """Entry point. A missing archive costs seconds a run and no result, so it is said and is no failure."""
+    """Entry point. A missing archive costs seconds per run and no result, so it is said and is no failure."""
     home = find_java_home()
     why = make(home) if home else "no Java 17 was found"
     if why:

@@ -52,7 +52,7 @@ _LIST = (
              "Hand vectors, labels and thumbnails to projector, fiftyone or spotlight"),
     _command("doctor", _COST, "ops.cli.doctor:doctor", f"{WHERE} INPUT MODEL {SIZE} WEIGHTS CURRENCY OFFLINE JSON",
              "Check what would fail later: account, quotas, types, names, tools", everyday=True),
-    _command("state", _LIFE, "ops.cli.environment:make_state", WHERE,
+    _command("state", _LIFE, "ops.cli.environment:create_state", WHERE,
              "Create the bucket of Terraform's states, once per account"),
     _command("plan", _LIFE, "ops.cli.terraform:plan", f"{WHERE} OFFLINE {SIZE} MAX_USD_PER_HOUR",
              "Show what would be created or changed, and its price"),

@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ops.aws.account import Account, offline_target
+from ops.aws.refusals import is_unknown
 from ops.cli.place import read_place
-from ops.cli.values import read_size
+from ops.cli.values import is_on, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
+from ops.core.text import format_count
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
 from ops.cost.money import Currency, encode_amount, read_currency
@@ -21,11 +21,9 @@ from ops.prices import table as prices
 from ops.prices.current import find_current
 from ops.terraform.variables import plan_cluster
 
-UNKNOWN_PRICE = 6
-
 
 def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The ledger, and for each cluster that has no last record what no step bore, up to now (not kept)."""
+    """The ledger, and interim records: for each cluster without a last one, what no step bore up to now."""
     s3, bucket = account.client("s3"), account.bucket("data")
     records = ledger.read_ledger(s3, bucket)
     ended = {record["cluster_id"] for record in records if not record["step_id"]}
@@ -33,38 +31,43 @@ def read_spending(account: Account, book: prices.Book) -> tuple[list[dict[str, A
     # only clusters of the ledger are looked at where none is applied now
     with contextlib.suppress(NotAppliedError):
         open_ids |= {str(account.cluster["cluster_id"])} - ended
-    unended = []
+    interim = []
     for cluster_id in sorted(open_ids):
         try:
-            unended.append(ledger.record_rest(account, cluster_id, records, book))
-        except ClientError:
+            interim.append(ledger.record_rest(account, cluster_id, records, book))
+        except ledger.TROUBLE as error:
             # EMR forgets a cluster after two months; what no step bore is then unknown
-            unended.append({"cluster_id": cluster_id, "forgotten": True})
-    return records, unended
+            why = "EMR no longer knows this cluster" if is_unknown(error) else ledger.explain_missing(error)
+            interim.append({"cluster_id": cluster_id, "missing": why})
+    return records, interim
+
+
+def list_priced(records: Sequence[Mapping[str, Any]], interim: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Every record with an amount."""
+    return [*records, *(record for record in interim if "missing" not in record)]
 
 
 def render_ledger(
-    records: Sequence[Mapping[str, Any]], unended: Sequence[Mapping[str, Any]], currency: Currency
+    records: Sequence[Mapping[str, Any]], interim: Sequence[Mapping[str, Any]], currency: Currency
 ) -> list[str]:
     """The ledger as a table with its sum."""
-    emulated = any(record.get("emulated") for record in [*records, *unended])
-    priced = [*records, *(record for record in unended if not record.get("forgotten"))]
+    emulated = any(record.get("emulated") for record in [*records, *interim])
+    priced = list_priced(records, interim)
     texts = ["the ledger" + (" (embedded AWS: nothing was billed, this is what AWS would)" if emulated else "")]
     for record in priced:
         name = record["step_id"] or ("beside the steps" if record in records else "beside the steps, up to now")
-        images = f"{record['images']:,} images, " if record.get("images") else ""
+        images = f"{format_count(record['images'], 'image')}, " if record.get("images") else ""
         texts.append(
             f"  {record['to'][:16].replace('T', ' ')}  {record['cluster_id']}  {name}: {images}"
             f"{describe_record(record, currency)}"
         )
     texts += [
-        f"  {record['cluster_id']}: EMR no longer knows this cluster, so what it cost beside its steps is not in the "
-        "sum"
-        for record in unended
-        if record.get("forgotten")
+        f"  {record['cluster_id']}: {record['missing']}, so what it cost beside its steps is not in the sum"
+        for record in interim
+        if "missing" in record
     ]
     steps = sum(1 for record in records if record["step_id"])
-    texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {steps} step{'' if steps == 1 else 's'}")
+    texts.append(f"  together {currency.of(ledger.sum_records(priced))} in {format_count(steps, 'step')}")
     return texts
 
 
@@ -78,7 +81,7 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     missing = ""
     account: Account | None = None
     records: list[dict[str, Any]] = []
-    unended: list[dict[str, Any]] = []
+    interim: list[dict[str, Any]] = []
     try:
         account = Account.at(place)
     except TerraformError as error:
@@ -91,9 +94,9 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
         )
     if account is not None:
         try:
-            records, unended = read_spending(account, book)
-        except (NotAppliedError, TerraformError, BotoCoreError, ClientError) as error:
-            missing = f"the ledger was not read: {error}"
+            records, interim = read_spending(account, book)
+        except ledger.TROUBLE as error:
+            missing = f"the ledger was not read: {ledger.explain_missing(error)}"
     measured = (
         None if target.env == "local" else speed.find_measured_speed([(record["to"], record) for record in records])
     )
@@ -101,13 +104,13 @@ def compose_report(environ: Mapping[str, str], console: Console) -> tuple[list[s
     if price is None:
         raise OperatorError("the plan holds no cluster, so there is nothing to price.")
     texts = price.lines(currency)
-    texts += ["", *([missing] if missing else render_ledger(records, unended, currency))]
+    texts += ["", *([missing] if missing else render_ledger(records, interim, currency))]
     answer = price.as_json(currency) | {
         "ledger": {
             "records": records,
-            "beside_the_steps": unended,
+            "beside_the_steps": interim,
             "missing": missing or None,
-            "usd_total": ledger.sum_records([*records, *(record for record in unended if not record.get("forgotten"))]),
+            "usd_total": ledger.sum_records(list_priced(records, interim)),
         }
     }
     return texts, answer
@@ -122,7 +125,7 @@ def main(environ: Mapping[str, str]) -> int:
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps(answer, indent=1, default=encode_amount))
     else:
         print("\n".join(texts))

@@ -12,6 +12,7 @@ from ops.cli.options import is_whole_number
 from ops.cli.values import read_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
+from ops.core.text import format_count
 from ops.data.fetch import STORE, GitSource
 from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, DatasetError, DatasetSource, Stated, complete_dataset
 from ops.data.kaggle import HOST, Api, KaggleSource, Key
@@ -34,7 +35,8 @@ def sample(environ: Mapping[str, str]) -> int:
         images=read_whole_number(environ, "IMAGES", 5),
         seed=read_whole_number(environ, "SEED", 0, least=0),
     )
-    print(f"{sum(counts.values())} images of {len(counts)} classes in {dest}: {', '.join(counts)}")
+    images, classes = format_count(sum(counts.values()), "image"), format_count(len(counts), "class")
+    print(f"{images} of {classes} in {dest}: {', '.join(counts)}")
     if left_out:
         print(left_out.sentence())
     return 0
@@ -96,7 +98,8 @@ def fetch_release(environ: Mapping[str, str], console: Console) -> Stated:
         proof = "every one as the pinned commit names it"
     stated = complete_dataset(origin, release, dest, console)
     console.print(
-        f"{dest}: {stated.training} Training and {stated.test} Test images of {stated.classes} classes,"
+        f"{dest}: {stated.training} Training and {format_count(stated.test, 'Test image')} of "
+        f"{format_count(stated.classes, 'class')},"
         f" {proof}, the counts as the data set's readme states them"
     )
     console.print(f"to use it: make run-local INPUT={shlex.quote(str(dest / 'Training'))}")
@@ -108,7 +111,7 @@ def dataset(environ: Mapping[str, str]) -> int:
     try:
         fetch_release(environ, Console())
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}: remove what is in the way, or give another DEST=."
+        text = f"{error.filename}: {error.strerror}. Fix: remove what is in the way, or give another DEST=."
         raise DatasetError(text, exit_code=ExitCode.USAGE) from error
     except KeyboardInterrupt:
         print("dataset: stopped; the same command continues where it stopped.", file=sys.stderr)
@@ -137,12 +140,16 @@ def wheelhouse(environ: Mapping[str, str]) -> int:
         f"wheels for {room.ARCHITECTURES.get(arch, arch)}, Python {room.PYTHON}, glibc {room.GLIBC[0]}.{room.GLIBC[1]}"
     )
     wheels = room.build_visibly(arch, console)
-    console.print(f"{wheels.folder}: {len(wheels.sums) - 1} wheels, {wheels.size / 1e6:.0f} MB, each as locked")
+    console.print(
+        f"{wheels.folder}: {format_count(len(wheels.sums) - 1, 'wheel')}, {wheels.size / 1e6:.0f} MB, each as locked"
+    )
     if not target:
         print(f"{wheels.folder}/", flush=True)
         return 0
     synced = room.sync(wheels, target, console=console)
-    console.print(f"{synced.uploaded} files uploaded, {synced.copied} copied there, {synced.kept} there already")
+    console.print(
+        f"{format_count(synced.uploaded, 'file')} uploaded, {synced.copied} copied there, {synced.kept} there already"
+    )
     print(synced.uri, flush=True)
     if synced.uri.startswith("s3://"):
         console.print("STILL BILLING: the bucket's contents, by the month, until make purge")

@@ -13,6 +13,7 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode
+from ops.core.text import format_count
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step
@@ -22,6 +23,8 @@ from sample.draw import draw_sample
 
 MINUTES = 3
 YARN_MINUTES = 4
+OPENER = "open" if sys.platform == "darwin" else "xdg-open"
+"""Opens a file with the program that the desktop has for it."""
 
 
 def foretell(arch: str, *, yarn: bool) -> str:
@@ -29,14 +32,9 @@ def foretell(arch: str, *, yarn: bool) -> str:
     wheels = f"It downloads the wheels of a node, some {SOME_MB} MB, once."
     return (
         f"demo: apply, upload, run-step, results and destroy on an AWS embedded in this machine; about "
-        f"{YARN_MINUTES if yarn else MINUTES} minutes on two cores, no account, nothing billed. "
+        f"{format_count(YARN_MINUTES if yarn else MINUTES, 'minute')} on two cores, no account, nothing billed. "
         f"{'It downloads nothing: the wheels of a node are here.' if is_here(arch) else wheels}"
     )
-
-
-def opener(platform: str = sys.platform) -> str:
-    """The command that opens a file with the program that the desktop has for it."""
-    return {"darwin": "open", "win32": "start"}.get(platform, "xdg-open")
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -63,7 +61,8 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         draw_sample(SAMPLE)
         counts = upload(account.client("s3"), account.bucket("data"), SAMPLE, list_images(SAMPLE)[0], console)
         console.print(
-            f"the embedded sample, drawn (not photographed): {counts.images} images of {len(counts.here)} fruits, "
+            f"the embedded sample, drawn (not photographed): {format_count(counts.images, 'image')} of "
+            f"{len(counts.here)} fruits, "
             f"{counts.sent} uploaded"
         )
         with fault.injected(account, order.fault, fault.IN_STEP):
@@ -80,7 +79,7 @@ def demo(place: Place, order: Order, console: Console, *, yarn: bool = False) ->
         lines = (
             f" in {time.monotonic() - began:.0f} s; nothing was billed",
             f"price     {price}",
-            f"report    {opener()} {report}",
+            f"report    {OPENER} {report}",
             "next      make run-local INPUT=folder, for photographs of your own on this machine; "
             "make doctor ENV=dev, before anything runs on AWS",
         )

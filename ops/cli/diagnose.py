@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.cli.place import open_account
+from ops.cli.values import is_on
 from ops.core.console import Console
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, WrongUseError
 from ops.diagnose import gather, render, report
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
 from ops.diagnose.wait import Diagnosis, NothingFailedError
 from ops.logs import layout
-
-UNKNOWN = 28
 
 
 def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
@@ -31,16 +30,14 @@ def diagnose(environ: Mapping[str, str], console: Console) -> Diagnosis:
     ids = {"cluster_id": environ.get("CLUSTER") or "", "step_id": environ.get("STEP") or ""}
     if folder := environ.get("LOGS"):
         if layout.is_s3(folder):
-            raise OperatorError(
+            raise WrongUseError(
                 "LOGS= is a folder on this machine. Fix: make diagnose CLUSTER=j-… reads a bucket, or fetch it: "
-                f"aws s3 cp --recursive {folder} logs.",
-                exit_code=2,
+                f"aws s3 cp --recursive {folder} logs."
             )
         evidence = gather.gather_tree(Path(folder).expanduser(), **ids)
         if not (evidence.documents or evidence.node or evidence.job or evidence.reason or evidence.details):
-            raise OperatorError(
-                f"there is no log of EMR below {folder}. Fix: give the folder that holds steps/, containers/, node/.",
-                exit_code=2,
+            raise WrongUseError(
+                f"there is no log of EMR below {folder}. Fix: give the folder that holds steps/, containers/, node/."
             )
         return Diagnosis(evidence, judge(evidence))
     patience = 0.0 if environ.get("WAIT") == "0" else command.LATE_SECONDS
@@ -52,12 +49,12 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         diagnosis = diagnose(environ, Console(stderr=True))
     except NothingFailedError as error:
-        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if environ.get("JSON") == "1" else error)
+        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if is_on(environ, "JSON") else error)
         return 0
-    if environ.get("REPORT") == "1":
+    if is_on(environ, "REPORT"):
         print(report.render_issue(diagnosis.evidence, diagnosis.verdict))
-    elif environ.get("JSON") == "1":
+    elif is_on(environ, "JSON"):
         print(json.dumps(render.as_json(diagnosis.evidence, diagnosis.verdict), indent=1))
     else:
         print(diagnosis.as_text(environ.get("ENV") or "local"))
-    return UNKNOWN if diagnosis.verdict.cause == "unknown" else 0
+    return ExitCode.UNKNOWN_CAUSE if diagnosis.verdict.cause == "unknown" else 0

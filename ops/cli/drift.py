@@ -9,11 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.ci.drift import find_drift, make_drift_marker, make_title, render_drift
 from ops.cli.place import open_account
 from ops.core.console import Console
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.plan.masking import mask_text
-
-FOUND = 33
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -36,4 +34,4 @@ def main(environ: Mapping[str, str]) -> int:
     (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
     print(text.split("<details>")[0].split("<!--")[0].rstrip())
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
-    return FOUND if drift.found else 0
+    return ExitCode.DRIFT if drift.found else 0

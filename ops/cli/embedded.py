@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from localaws import __main__ as localaws
+from ops.cli.values import is_on
 
 
 def start(environ: Mapping[str, str]) -> int:
-    """Start it."""
-    return localaws.main(["start", *(["--yarn"] if environ.get("YARN") == "1" else [])])
+    """`make local-up`."""
+    return localaws.main(["start", *(["--yarn"] if is_on(environ, "YARN") else [])])
 
 
 def yarn_jars(environ: Mapping[str, str]) -> int:

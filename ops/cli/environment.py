@@ -9,18 +9,22 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.account import Account
+from ops.aws.poll import LostError
 from ops.aws.state_bucket import make_visibly
-from ops.aws.sweep import SweepError
 from ops.cli import browser
 from ops.cli.place import open_account, read_place
 from ops.cli.values import is_on, read_env, read_person, read_size
 from ops.core.console import Console, tell_next, working
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, UnfinishedError, WrongUseError
 from ops.cost.upkeep import tell_upkeep
 from ops.job.names import result_name
+from ops.job.wheelhouse import WheelhouseError
 from ops.lifecycle import environment, fault, upload
 from ops.lifecycle.environment import RUN, Order
 from ops.terraform.workspace import CommandFailedError, Workspace
+
+BEGUN = (CommandFailedError, UnfinishedError, LostError, WheelhouseError, BotoCoreError, ClientError, OSError)
+"""What breaks a command off when it may have made or removed something; what is refused before is none of these."""
 
 
 def read_order(environ: Mapping[str, str]) -> Order:
@@ -48,7 +52,7 @@ def changes_environment(body: Callable[[Mapping[str, str], Console], None]) -> C
         except KeyboardInterrupt:
             console.print(f"interrupted; {describe_leftovers(name, is_local)}")
             return ExitCode.INTERRUPTED
-        except (CommandFailedError, SweepError, BotoCoreError, ClientError, OSError) as error:
+        except BEGUN as error:
             if name != "results":
                 error.add_note(describe_leftovers(name, is_local))
             raise
@@ -149,7 +153,7 @@ def show_comparison(newer: Path, earlier: str, environ: Mapping[str, str], conso
     show_page(page, environ, console)
 
 
-def make_state(environ: Mapping[str, str]) -> int:
+def create_state(environ: Mapping[str, str]) -> int:
     """`make state`."""
     console = Console()
     if read_env(environ) == "local":
@@ -163,7 +167,7 @@ def upload_dataset(environ: Mapping[str, str]) -> int:
     """`make upload-dataset`."""
     console = Console()
     if not (name := environ.get("INPUT", "")):
-        raise OperatorError("no folder was given. Fix: make upload-dataset INPUT=dir.", exit_code=ExitCode.USAGE)
+        raise WrongUseError("no folder was given. Fix: make upload-dataset INPUT=dir.")
     try:
         folder = Path(name)
         with working(console, f"counting the images of {folder}"):

@@ -9,6 +9,7 @@ from fruits.store import Store
 
 from ops.cli.values import is_on, read_env, read_whole_number
 from ops.core.console import Console, working
+from ops.core.text import format_count
 from ops.job import results
 
 
@@ -39,7 +40,7 @@ def neighbours(environ: Mapping[str, str]) -> int:
     console = Console()
     console.print(room.make_neighbours_table(result, nearest))
     label, votes, voters = room.vote(nearest)
-    console.print(f"{votes} of the {voters} nearest are {label}")
+    console.print(f"{votes} of the {voters} nearest {'is' if votes == 1 else 'are'} {label}")
     return 0
 
 
@@ -81,10 +82,12 @@ def export(environ: Mapping[str, str]) -> int:
     missing = sum(not picture for picture in images.pictures)
     total = int(result.summary["images_ok"])
     share = f" of {total:,}, the same share of every class," if len(images) < total else ""
-    console.print(f"{len(images):,} images{share} with {images.scores.shape[1]:,} scores each in {folder}")
+    scores = format_count(images.scores.shape[1], "score")
+    console.print(f"{format_count(len(images), 'image')}{share} with {scores} each in {folder}")
     if missing:
         console.print(
-            f"{missing:,} have no picture: they cannot be read any more. Fix: INPUT= names the folder of the images."
+            f"{format_count(missing, 'image', 'has')} no picture, and cannot be read any more. Fix: INPUT= names the "
+            "folder of the images."
         )
     console.print(f"next  {start}")
     return 0

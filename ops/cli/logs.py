@@ -17,27 +17,25 @@ from rich.text import Text
 from ops.aws.account import Account
 from ops.aws.describe import describe_step
 from ops.aws.emr import list_steps
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.cli.place import open_account
-from ops.cli.values import read_number
+from ops.cli.values import is_on, read_number
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
-from ops.core.text import format_duration
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count, format_duration
 from ops.logs import layout, words
-from ops.logs.layout import Log
+from ops.logs.layout import LATER, Log
 from ops.logs.reader import Logs, S3Logs
 
 LINES = 60
-LATE_SECONDS = 900.0
+LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
-POLL_SECONDS_EMULATED = 0.5
-SHIPPING = "EMR ships logs about every five minutes and when the cluster ends"
 
 
 class NoLogsError(OperatorError):
     """No log has arrived, or the cluster keeps none."""
 
-    exit_code = 27
+    exit_code = ExitCode.NO_LOGS
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def list_telling_logs(logs: Logs, step_id: str) -> list[Log]:
 
 
 def sort_by_telling(logs: Sequence[Log]) -> list[Log]:
-    """The same, the most telling first: of a step that has ended, what its driver wrote."""
+    """Logs, the most telling first: of a step that has ended, what its driver wrote."""
     return sorted(logs, key=lambda log: (not log.is_driver, log.stream != "stdout"))
 
 
@@ -126,7 +124,7 @@ def cut_tail(text: str, lines: int) -> str:
     every = text.rstrip("\n").split("\n") if text.strip() else []
     missing = len(every) - lines
     shown = every[-lines:] if lines > 0 else []
-    head = [f"[... {missing} line{'' if missing == 1 else 's'} before ...]"] if missing > 0 else []
+    head = [f"[... {format_count(missing, 'line')} before ...]"] if missing > 0 else []
     return "\n".join([*head, *shown])
 
 
@@ -152,25 +150,22 @@ class LogPrinter:
         excerpt = logs.read(log)
         before, text = self.texts.get(log.key, ""), excerpt.text
         self.texts[log.key] = text
-        if text == before and log.key in self.texts and before:
+        if before and text == before:
             return False
         more = text[len(before) :] if before and text.startswith(before) else text
         problem = f" ({excerpt.problem})" if excerpt.problem else ""
-        self._print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
+        self.console.print(f"── {logs.uri(log.key)}, {describe_age(log, now)}{problem}", style="bold")
         if log.is_driver and (own_text := words.extract_own_words(more)) and own_text != more.strip("\n"):
-            self._print(
+            self.console.print(
                 f"── of it, in the program's own words:\n{cut_tail(own_text, self.lines)}\n── and the log's end:"
             )
-        self._print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
+        self.console.print(cut_tail(words.fold_shutdown(more), self.lines) or "(empty)")
         return True
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style)
 
 
 def describe_missing(source: LogSource) -> str:
     """What is said while nothing is there."""
-    return f"no log of {source.name} has arrived below {source.logs.root}: {SHIPPING}"
+    return f"no log of {source.name} has arrived below {source.logs.root}: {LATER}"
 
 
 def is_complete(logs: Sequence[Log], ended: datetime) -> bool:
@@ -219,10 +214,10 @@ def follow(source: LogSource, console: Console, *, lines: int, pause: float, lat
                     "later; make destroy ends the cluster, and EMR then ships what is left."
                 )
             if ended:
-                say(f"waiting for the last logs of {source.name} ({status['State']}); {SHIPPING}")
+                say(f"waiting for the last logs of {source.name} ({status['State']}); {LATER}")
             else:
                 doing = f" is {status['State']}" if source.step_id else " has left none yet"
-                say(f"waiting: {source.name}{doing}; {SHIPPING}")
+                say(f"waiting: {source.name}{doing}; {LATER}")
             return None
 
         poll(look, pause=pause, say=say)
@@ -233,12 +228,11 @@ def show_logs(account: Account, environ: Mapping[str, str], console: Console) ->
     """What make's variables ask for."""
     lines = int(read_number(environ, "LINES") or LINES)
     source = find_source(account, environ)
-    if environ.get("FOLLOW") == "1":
-        pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
-        follow(source, console, lines=lines, pause=pause)
+    if is_on(environ, "FOLLOW"):
+        follow(source, console, lines=lines, pause=pace(POLL_SECONDS, emulated=account.target.emulated))
         return
     logs, now = list_telling_logs(source.logs, source.step_id), time.time()
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         answers = [
             {
                 "uri": source.logs.uri(log.key),

@@ -10,7 +10,7 @@ import click
 from fruits.errors import FruitsError
 
 from ops.cli.commands import COMMANDS, TAKES, Command
-from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, read_given, suggest
+from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, TWICE, read_given, suggest
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from ops.core.paths import ROOT
 
@@ -41,7 +41,7 @@ def make_environment(command: str, typed: Mapping[str, str], environ: Mapping[st
     others = {
         name: value
         for name, value in environ.items()
-        if name not in OPTIONS and name not in (GIVEN, GOALS) and name.removeprefix(PREFIX) not in OPTIONS
+        if name not in OPTIONS and name not in (GIVEN, GOALS, TWICE) and name.removeprefix(PREFIX) not in OPTIONS
     }
     options = {**others, **read_given(environ, command, TAKES), **typed}
     for name in TAKES[command]:

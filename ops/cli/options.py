@@ -15,6 +15,8 @@ GIVEN = "FRUITS_GIVEN"
 """Names of the variables on make's own command line; their values are in the environment under their names."""
 GOALS = "FRUITS_GOALS"
 """make's goals: a variable may be meant for another command of the same line."""
+TWICE = "FRUITS_TWICE"
+"""Names that stand there more than once, where the system shows that (Linux)."""
 PREFIX = "FRUITS_"
 """What an option is called in the environment: FRUITS_ENV for --env. CI sets these."""
 ARCHITECTURES = ("x86_64", "aarch64", "arm64")
@@ -200,8 +202,10 @@ def read_given(environ: Mapping[str, str], command: str, takes: Mapping[str, Ite
 
     Raises
     ------
-    WrongUseError : a variable is not one of the command's, nor of another goal's
+    WrongUseError : a variable is not one of the command's, nor of another goal's, or was given twice
     """
+    for name in environ.get(TWICE, "").split():
+        raise WrongUseError(f"{name}= was given twice, and make takes only the last. Fix: give {name}= once.")
     names = set(takes[command])
     values: dict[str, str] = {}
     for name in names:

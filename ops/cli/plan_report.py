@@ -1,6 +1,6 @@
 """`make plan-report`: BASE=commit ENV= OFFLINE=1 MAX_USD_PER_HOUR= LABELS=allow-replace OUT=folder.
 
-Or from plans at hand, without Terraform: ``--plan cluster=file`` for each, as ``terraform show -json`` gives them.
+Or from plans at hand, without Terraform: PLAN=storage=file,cluster=file, as ``terraform show -json`` gives them.
 """
 
 import json
@@ -16,8 +16,6 @@ from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
 from ops.core.paths import ROOT
 
-REPLACES = 32
-REFUSED = 1
 CEILING = 3.2  # dollars an hour on demand: what the cluster of prod costs, and a fifth
 
 
@@ -25,10 +23,23 @@ def exit_code(failures: Sequence[comment.Failure]) -> int:
     """0; 1 a plan is refused; 5 a rule or the price; 32 a replacement or a loss that nobody allowed."""
     causes = {failure.cause for failure in failures}
     if "refused" in causes:
-        return REFUSED
+        return ExitCode.FAILED
     if causes & {"policy", "price"}:
         return ExitCode.RULE
-    return REPLACES if causes else 0
+    return ExitCode.REPLACES if causes else ExitCode.DONE
+
+
+def load_plan(path: Path) -> dict[str, Any]:
+    """A plan as Terraform's JSON.
+
+    Raises
+    ------
+    ValueError : it is other JSON, such as a state's, or none
+    """
+    plan: Any = json.loads(path.read_text())
+    if not isinstance(plan, dict) or "planned_values" not in plan:
+        raise ValueError("it holds no planned_values")
+    return plan
 
 
 def read_subject(
@@ -39,12 +50,12 @@ def read_subject(
     for file in files:
         stack, _, name = file.partition("=")
         if stack not in ("storage", "cluster") or not name:
-            raise WrongUseError(f"--plan {file}. Fix: write --plan storage=file or --plan cluster=file.")
+            raise WrongUseError(f"PLAN={file} names no stack. Fix: PLAN=storage=file,cluster=file, or one of the two.")
         try:
-            plans[stack] = json.loads(Path(name).read_text())
+            plans[stack] = load_plan(Path(name))
         except (OSError, ValueError) as error:
             raise WrongUseError(
-                f"--plan {file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
+                f"PLAN={file} is not a plan ({error}). Fix: terraform show -json plan > {name}."
             ) from error
     place = read_place(environ)
     return comment.Subject(env=place.env, region=place.region, live=plans, head=plans, ceiling=ceiling, allowed=allowed)

@@ -45,6 +45,7 @@ def main(environ: Mapping[str, str]) -> int:
     require_model(request)
     from ops.core.console import Console
     from ops.core.programs import count_cores
+    from ops.core.text import format_count
     from ops.job.local_spark import run_job
     from sample.draw import draw_sample
 
@@ -52,8 +53,8 @@ def main(environ: Mapping[str, str]) -> int:
     if request.input == SAMPLE:
         counts = draw_sample(Path(SAMPLE))
         console.print(
-            f"the embedded sample, drawn (not photographed): {sum(counts.values())} images of {len(counts)} fruits "
-            f"in {SAMPLE}"
+            f"the embedded sample, drawn (not photographed): {format_count(sum(counts.values()), 'image')} of "
+            f"{len(counts)} fruits in {SAMPLE}"
         )
     # four attempts a task, as on a cluster: a worker that the kernel kills costs time, not the run
     return run_job(request, console, environ.get("MASTER") or f"local[{count_cores()},4]")

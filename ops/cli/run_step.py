@@ -16,10 +16,9 @@ from ops.aws.account import Account
 from ops.cli.place import open_account
 from ops.cli.values import is_on, read_fields
 from ops.core.console import Console, tell_next
-from ops.core.errors import ExitCode, OperatorError
+from ops.core.errors import ExitCode, WrongUseError
 from ops.cost.upkeep import tell_upkeep
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.verdict import UNDETERMINED
 from ops.lifecycle import fault, step
 from ops.lifecycle.environment import destroy, fetch_results
 
@@ -39,7 +38,7 @@ def refuse_contradictions(environ: Mapping[str, str]) -> None:
     """
     for name in ("ONESHOT", "FAULT"):
         if is_on(environ, "DETACH") and environ.get(name):
-            raise OperatorError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.", exit_code=2)
+            raise WrongUseError(f"DETACH=1 leaves before {name} is done. Fix: give one of the two.")
     fault.parse_fault(environ.get("FAULT") or "", fault.IN_STEP)
 
 
@@ -66,7 +65,7 @@ def run_once(account: Account, fields: Mapping[str, Any], console: Console, term
     finally:
         if has_ended:
             destroy_at_end(account, console)
-    if code == UNDETERMINED and not account.target.emulated:
+    if code == ExitCode.STEP_FAILED and not account.target.emulated:
         code = explain_afterwards(account, console)
     return code
 
@@ -85,16 +84,14 @@ def explain_afterwards(account: Account, console: Console) -> int:
     """Why the step of a cluster that is gone failed, from the logs that it shipped when it ended."""
     cluster_id = str(account.cluster["cluster_id"])
     step_id = diagnosis.find_newest_failure(account, cluster_id)
-    return (
-        step.tell_why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS)
-        if step_id
-        else UNDETERMINED
-    )
+    if not step_id:
+        return ExitCode.STEP_FAILED
+    return step.tell_why(account, cluster_id, step_id, console, patience=diagnosis.LATE_SECONDS)
 
 
 def tell_end(account: Account, code: int, console: Console, output: str) -> int:
     """The last lines after a step was watched: what goes on billing, and what to type next to see its results."""
-    if code != step.INTERRUPTED:
+    if code != ExitCode.INTERRUPTED:
         console.print(tell_upkeep(account))
     if code == 0:
         is_default = output.rstrip("/") == step.request_for(account, {}).output
@@ -121,9 +118,7 @@ def main(environ: Mapping[str, str]) -> int:
 def watch(environ: Mapping[str, str]) -> int:
     """`make watch`."""
     if not (step_id := environ.get("STEP")):
-        raise OperatorError(
-            "no step was given. Fix: make watch STEP=s-…; make steps lists them.", exit_code=ExitCode.USAGE
-        )
+        raise WrongUseError("no step was given. Fix: make watch STEP=s-…; make steps lists them.")
     account, console = open_account(environ), Console()
     submitted = step.Submitted(str(account.cluster["cluster_id"]), step_id, emr.read_output(account, step_id))
     return tell_end(

@@ -22,7 +22,7 @@ from ops.aws.describe import list_pages
 from ops.aws.states import LIVE_STATES
 from ops.cli.place import open_account
 from ops.core.console import Console
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 
 PLUGIN = "session-manager-plugin"
 INSTALL = (
@@ -33,7 +33,7 @@ INSTALL = (
 class NoShellError(OperatorError):
     """No shell can be had; the message says why."""
 
-    exit_code = 26
+    exit_code = ExitCode.NO_SHELL
 
 
 def find_primary(account: Account, cluster_id: str) -> str:
@@ -64,7 +64,7 @@ def require_cluster(account: Account) -> str:
         raise OperatorError(
             f"the cluster {cluster_id} is {state}{why}: its nodes are gone. Fix: make logs shows what they wrote; "
             "make apply creates a new one.",
-            exit_code=21,
+            exit_code=ExitCode.CLUSTER_ENDED,
         )
     return cluster_id
 
@@ -78,7 +78,7 @@ def find_plugin() -> str:
     """
     path = shutil.which(PLUGIN)
     if path is None:
-        raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=3)
+        raise NoShellError(f"{PLUGIN} is not installed. Fix: {INSTALL}", exit_code=ExitCode.PROGRAM)
     return path
 
 
@@ -176,8 +176,8 @@ def open_local_shell(account: Account, console: Console) -> int:
     python = node.localize_argument(str(account.cluster["python"]))
     console.print(
         f"this is a shell of your own machine, in the folder that stands for the primary node of {cluster_id}: the "
-        f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may what the node "
-        f"may. The job's Python: {python}. exit leaves."
+        f"embedded AWS has no machine.\nIt has the node's variables and its role's keys: aws s3 ls may do what the "
+        f"node may. The job's Python: {python}. Type exit to leave."
     )
     interactive = sys.stdin.isatty()
     bash = ["bash", "--noprofile", "--norc", *(["-i"] if interactive else [])]

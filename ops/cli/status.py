@@ -14,6 +14,7 @@ from rich.text import Text
 from ops.aws import capacity, emr
 from ops.aws.account import NOT_RUNNING, Account, find_emulator
 from ops.cli.place import read_place
+from ops.cli.values import is_on
 from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.text import format_duration, format_utc
@@ -67,7 +68,7 @@ def read_open_steps(account: Account, cluster: ClusterUpkeep | None) -> list[Ope
 def make_status_table(
     env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> Table:
-    """The glance; ``lacks``: of Spot capacity."""
+    """The environment as a table; ``lacks``: of Spot capacity."""
     table = Table(show_header=False, title=f"ENV={env} in {region}", title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -102,7 +103,7 @@ def make_status_table(
 def as_json(
     env: str, region: str, upkeep: Upkeep, steps: list[OpenStep], now: datetime, lacks: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The same for a program."""
+    """The environment for a program."""
     cluster = upkeep.cluster
     return {
         "env": env,
@@ -136,7 +137,7 @@ def as_json(
 
 def main(environ: Mapping[str, str]) -> int:
     """Exit code: 0 whatever the environment is in; 1 to 4 where it cannot be asked."""
-    errors, as_program = Console(stderr=True), environ.get("JSON") == "1"
+    errors, as_program = Console(stderr=True), is_on(environ, "JSON")
     place = read_place(environ)
     if place.is_local and not find_emulator(place):
         none = {"env": "local", "emulated": True, "cluster": None, "billing": NOT_RUNNING}

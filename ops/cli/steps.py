@@ -15,6 +15,7 @@ from rich.text import Text
 from ops.aws.account import Account, read_output_from
 from ops.aws.emr import list_steps
 from ops.cli.place import open_account
+from ops.cli.values import is_on
 from ops.core.console import Console
 from ops.core.text import format_duration, format_utc
 from ops.diagnose import gather, wait
@@ -22,7 +23,7 @@ from ops.diagnose.causes import judge
 
 READ = 3
 """Failed steps, the newest, whose logs are read for their cause; of others what the job and EMR say is enough."""
-FAILED_STATES = ("FAILED", "INTERRUPTED")
+DIAGNOSED_STATES = ("FAILED", "INTERRUPTED")
 
 
 def summarize_step(step: Mapping[str, Any], output: str, now: datetime) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
         except FruitsError:
             output = None  # its request is gone
         row = summarize_step(step, output or "", now) | {"cause": None}
-        if row["state"] in FAILED_STATES:
+        if row["state"] in DIAGNOSED_STATES:
             row["cause"] = find_cause(account, cluster_id, str(step["Id"]), logs=failed < READ)
             failed += 1
         rows.append(row)
@@ -76,14 +77,14 @@ def read_steps(account: Account, cluster_id: str, now: datetime) -> list[dict[st
 
 
 def make_steps_table(cluster_id: str, steps: Sequence[Mapping[str, Any]]) -> Table:
-    """The list."""
+    """The steps as a table."""
     # an address that is cut cannot be copied: it goes on in the next line instead
     place = Column("results or cause", overflow="fold")
     table = Table("step", "state", "submitted", "took", place, title=f"steps of {cluster_id}")
     table.title_justify = "left"
     for step in steps:
         took = "" if step["seconds"] is None else format_duration(step["seconds"])
-        failed = step["state"] in ("FAILED", "CANCELLED", "INTERRUPTED")
+        failed = step["state"] in wait.FAILED_STATES
         text = (step.get("cause") or step["reason"] if failed else step["output"]) or ""
         table.add_row(
             step["id"], step["state"], format_utc(datetime.fromisoformat(step["submitted"])), took, Text(str(text))
@@ -96,7 +97,7 @@ def main(environ: Mapping[str, str]) -> int:
     account = open_account(environ)
     cluster_id = environ.get("CLUSTER") or str(account.cluster["cluster_id"])
     steps = read_steps(account, cluster_id, datetime.now(UTC))
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps({"cluster_id": cluster_id, "steps": steps}, indent=1))
     elif not steps:
         print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")

@@ -20,10 +20,11 @@ from rich.table import Table
 
 from ops.aws.account import offline_target
 from ops.cli.place import read_place
-from ops.cli.values import read_number, read_size, read_whole_number
+from ops.cli.values import is_on, read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
+from ops.core.text import format_count
 from ops.cost import estimate, speed
 from ops.cost.money import encode_amount, round_amount
 from ops.job import tuning
@@ -158,7 +159,7 @@ def measure_choices(environ: Mapping[str, str], console: Console) -> Measurement
 
 def make_choices_table(findings: Measurements) -> Table:
     """The choices, the recommended one marked."""
-    title = f"{len(findings.advice.row.right):,} images of {findings.sample.store.uri}"
+    title = f"{format_count(len(findings.advice.row.right), 'image')} of {findings.sample.store.uri}"
     headings = ["", "model", "pixels", "in", "images/s", "recognised", "k"]
     headings += [f"min {findings.fleet.env}", "USD"] if findings.fleet else ["min here"]
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
@@ -192,8 +193,9 @@ def write_notes(findings: Measurements) -> list[str]:
     texts = [f"recommended: {advice.row.choice}: {advice.why}"]
     if variables := advice.row.choice.variables:
         texts.append(f"  make run-local INPUT={findings.sample.store.uri} {variables}")
+    cores = format_count(findings.cores, "core")
     texts.append(
-        f"minutes {'and price ' if fleet else f'on {findings.cores} cores '}are for {findings.images:,} images; "
+        f"minutes {'and price' if fleet else f'on {cores}'} are for {format_count(findings.images, 'image')}; "
         "images/s are of one core; recognised is the share that a linear classifier on the scores takes for what they "
         "are; a larger sample (LIMIT=) tells smaller differences"
     )
@@ -210,7 +212,7 @@ def write_notes(findings: Measurements) -> list[str]:
 
 
 def as_json(findings: Measurements) -> dict[str, Any]:
-    """For a program; amounts are dollars as strings."""
+    """The measurements for a program; amounts are dollars as strings."""
 
     def describe(row: tuning.Row) -> dict[str, Any]:
         run = findings.runs.get(row.choice)
@@ -242,7 +244,7 @@ def main(environ: Mapping[str, str]) -> int:
             f"{error}. Fix: take another type or region, or renew the table: make prices",
             exit_code=ExitCode.UNKNOWN_PRICE,
         ) from error
-    if environ.get("JSON") == "1":
+    if is_on(environ, "JSON"):
         print(json.dumps(as_json(findings), indent=1, default=encode_amount, ensure_ascii=False))
         return 0
     console = Console()

@@ -23,10 +23,11 @@ from localaws.java import find_java_home
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
+from ops.aws.refusals import is_passing
 from ops.cli import browser
 from ops.cli.place import open_account
 from ops.core.console import Console, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
 from ops.core.programs import end_group
 
@@ -39,7 +40,7 @@ POLL_SECONDS = 5.0
 class NoPageError(OperatorError):
     """There is no page to show."""
 
-    exit_code = 25
+    exit_code = ExitCode.NO_PAGE
 
 
 def wait_for_address(
@@ -62,6 +63,8 @@ def wait_for_address(
     try:
         created = emr.create_persistent_app_ui(TargetResourceArn=cluster_arn, ProfilerType="SHS")
     except ClientError as error:
+        if is_passing(error):
+            raise
         raise NoPageError(
             f"EMR makes no page for {cluster_arn} ({error}). Fix: it needs the right "
             "elasticmapreduce:CreatePersistentAppUI, and a cluster that ended less than thirty days ago."
@@ -121,7 +124,7 @@ def make_history_settings(events: Path, identity: Identity) -> dict[str, str]:
 
 
 @contextmanager
-def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
+def history_server(events: Path) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
     """Spark's history server over a folder of event logs, behind a gate, for the time of a block.
 
     Raises
@@ -132,7 +135,9 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
 
     java = find_java_home()
     if java is None:
-        raise NoPageError("no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=3)
+        raise NoPageError(
+            "no Java 17 was found. Fix: make setup installs one, or set JAVA_HOME.", exit_code=ExitCode.PROGRAM
+        )
     home = Path(pyspark.__file__).parent
     with tempfile.TemporaryDirectory(prefix="fruits-history-") as name:
         scratch = Path(name)
@@ -159,14 +164,14 @@ def history_server(events: Path, *, patience: float = START_SECONDS) -> Iterator
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
         try:
-            with gate(_listening(process, log, patience), identity) as made:
+            with gate(_listening(process, log), identity) as made:
                 yield made, process
         finally:
             end_group(process)
 
 
-def _listening(process: subprocess.Popen[str], log: Path, patience: float) -> int:
-    deadline = time.monotonic() + patience
+def _listening(process: subprocess.Popen[str], log: Path) -> int:
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         lines = log.read_text(errors="replace").splitlines()
         if port := next((number for line in lines if (number := read_port(line))), None):
@@ -183,7 +188,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
 
     Raises
     ------
-    NoPageError : no step has left an event log
+    NoPageError : no step has left an event log, or the server ends by itself
     """
     events = locate_events(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
@@ -199,7 +204,8 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
             page.write_text(f'<meta http-equiv="refresh" content="0; url={entrance.address}">\n')
             console.print(f"Spark's pages of {cluster_id}: {entrance.address} (only for you; Ctrl-C stops it)")
             browser.open_page(page.as_uri(), environ, terminal=console.is_terminal)
-            process.wait()
+            code = process.wait()
+            raise NoPageError(f"Spark's history server has ended ({code}). Fix: make ui again.")
     except KeyboardInterrupt:
         console.print("\nstopped; make ui shows it again")
 

@@ -26,7 +26,7 @@ from ops.aws.state_bucket import require_state
 from ops.cli.place import read_place
 from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
@@ -37,6 +37,7 @@ from ops.lifecycle import environment as deploy
 from ops.lifecycle import step
 from ops.lifecycle.environment import Order
 from ops.lifecycle.upload import list_images, upload
+from ops.logs.layout import SHIPPING
 from ops.plan import pricing
 from ops.prices import table as prices
 from ops.terraform.variables import Size, make_workspace
@@ -50,9 +51,8 @@ from sample.draw import draw_sample
 
 LIMIT_EUR = Decimal(1)
 HOURS = Decimal(1)  # ttl_hours of infra/env/verify.cluster.tfvars: the schedule outside ends the cluster then
-LOG_WAIT_SECONDS = 900.0
+LOG_WAIT_SECONDS = SHIPPING.total_seconds()
 LOG_WAIT_SECONDS_EMULATED = 30.0
-BROKEN, LEFT = 30, 31
 EXPECTED = (OperatorError, LocalAwsError, FruitsError, ClientError, BotoCoreError)
 TRIES = 3
 NO_SUCH_CLASS = "No such fruit"
@@ -70,7 +70,7 @@ def price_hour(account: Account) -> Decimal:
     try:
         hour = pricing.price_plan(plan, target.region)
     except prices.UnknownPriceError as error:
-        raise OperatorError(f"the price is not available: {error}", exit_code=5) from error
+        raise OperatorError(f"the price is not available: {error}", exit_code=ExitCode.RULE) from error
     assert hour is not None
     usd = hour.total_on_demand * HOURS
     euros = usd * read_currency("EUR").per_usd
@@ -78,7 +78,7 @@ def price_hour(account: Account) -> Decimal:
         raise OperatorError(
             f"an hour of ENV={target.env} costs {euros:.2f} EUR, and this is meant to stay under {LIMIT_EUR} EUR. "
             "Fix: ENV=verify, whose cluster is the smallest that shows everything.",
-            exit_code=5,
+            exit_code=ExitCode.RULE,
         )
     return usd
 
@@ -93,10 +93,9 @@ def refuse_used_environment(account: Account) -> None:
     names_by_kind = {kind: names for kind, names in Inventory(account).names().items() if names}
     if names_by_kind:
         listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in names_by_kind.items())
-        raise OperatorError(
+        raise WrongUseError(
             f"ENV={account.target.env} is in use ({listing}), and verify-aws removes everything of it at the end. Fix: "
-            "ENV=verify, which nothing else uses, or make purge first.",
-            exit_code=2,
+            "ENV=verify, which nothing else uses, or make purge first."
         )
 
 
@@ -201,19 +200,19 @@ def remove_environment(account: Account, console: Console) -> None:
         Workspace(target=account.target, stack="storage", capture=account.target.emulated).destroy()
 
 
-def retry_action(action: Callable[[], None], console: Console, tries: int = TRIES) -> str | None:
-    """Do it, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
+def retry_action(action: Callable[[], None], console: Console) -> str | None:
+    """Do something, again after Ctrl-C and after a failure; None when it is done, or why it is not."""
     reason = None
-    for attempt in range(tries):
+    for attempt in range(TRIES):
         try:
             action()
             return None
         except KeyboardInterrupt:
             reason = "interrupted"
             console.print("still removing what was made: it would bill otherwise", style="bold")
-        except EXPECTED as error:
-            reason = str(error)
-            if attempt + 1 < tries:
+        except Exception as error:  # noqa: BLE001 - of whatever kind: what is not removed bills, and is to be said
+            reason = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
+            if attempt + 1 < TRIES:
                 console.print(f"not removed yet, trying again: {reason[:300]}")
     return reason
 
@@ -269,10 +268,52 @@ def write_conclusion(gatherer: Gatherer, stopped: str | None, started: datetime)
         )
         bills = "" if gatherer.emulated else "IT MAY STILL BILL. "
         console.print(f"{bills}Left behind: {text}. Fix: make purge ENV={account.target.env}", style="bold red")
-        return LEFT
+        return ExitCode.LEFT
     sentence = "nothing of it is left" + ("" if gatherer.emulated else ", nothing bills but the state's bucket")
     console.print(sentence)
-    return BROKEN if broken else 0
+    return ExitCode.ASSUMPTION if broken else ExitCode.DONE
+
+
+def open_environment(place: Place, extras: Sequence[str], console: Console) -> Account:
+    """The account, with the stacks as the extras need them; the embedded AWS is started for it.
+
+    Raises
+    ------
+    OperatorError : something of the environment is there already, or it cannot be looked at
+    """
+    if place.is_local:
+        for extra in extras:
+            fix = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
+            deploy.require_processor(EXTRAS[extra].arch, fix)
+        deploy.start_embedded(console)
+    account = Account.at(place)
+    account = replace(account, target=add_extras(account.target, extras))
+    require_state(account)
+    try:
+        refuse_used_environment(account)
+    except (ClientError, BotoCoreError) as error:
+        raise OperatorError(f"nothing was made: {explain_refusal(error)[0]}") from error
+    return account
+
+
+def confirm_cost(account: Account, extras: Sequence[str], person: Person, console: Console) -> Decimal:
+    """Say what will be done and what it costs at most, and ask; dollars.
+
+    Raises
+    ------
+    OperatorError : the answer is no, or it would cost more than a euro an hour
+    """
+    with console.status("what it will cost"):
+        limit = price_hour(account) * (2 if "again" in extras else 1)
+    limit_eur = read_currency("EUR").of(limit)
+    lines = [
+        f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
+        f"checks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
+        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
+        f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
+    ]
+    deploy.confirm(account, lines, person, console)
+    return limit
 
 
 def verify(place: Place, names: str | None, person: Person, console: Console) -> int:
@@ -286,35 +327,15 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
         signal.signal(number, signal.default_int_handler)
     extras = parse_extras(names)
-    if place.is_local:
-        for extra in extras:
-            cure = f"leave {extra} out of WITH=, or look in an account: ENV=verify"
-            deploy.require_processor(EXTRAS[extra].arch, cure)
-        deploy.start_embedded(console)
-    account = Account.at(place)
-    account = replace(account, target=add_extras(account.target, extras))
-    require_state(account)
-    try:
-        refuse_used_environment(account)
-    except (ClientError, BotoCoreError) as error:
-        raise OperatorError(f"nothing was made: {explain_refusal(error)[0]}") from error
-    with console.status("what it will cost"):
-        limit = price_hour(account) * (2 if "again" in extras else 1)
-    limit_eur = read_currency("EUR").of(limit)
-    lines = [
-        f"   makes buckets and the smallest cluster of ENV={account.target.env}, runs {PROJECT} over the drawn sample, "
-        f"checks, and removes everything: about {40 + sum(EXTRAS[name].minutes for name in extras)} minutes",
-        *(f"   also {name}: {EXTRAS[name].help}" for name in extras),
-        f"   costs at most {limit_eur} before tax: an hour of all nodes on demand, after which the cluster ends itself",
-    ]
-    deploy.confirm(account, lines, person, console)
+    account = open_environment(place, extras, console)
+    limit = confirm_cost(account, extras, person, console)
     gatherer, started = Gatherer(account, console), datetime.now(UTC)
     gatherer.evidence["caller"] = gatherer.ask(gatherer.identify_caller)
     reason, stop_code = None, 0
     try:
         collect_evidence(gatherer, extras)
     except KeyboardInterrupt:
-        reason, stop_code = "interrupted", 130
+        reason, stop_code = "interrupted", ExitCode.INTERRUPTED
         console.print("interrupted; removing what was made")
     except EXPECTED as error:
         reason, stop_code = str(error), int(getattr(error, "exit_code", 1)) or 1
@@ -329,7 +350,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
             deploy.stop_embedded(console)
         console.print(f"{(datetime.now(UTC) - started).total_seconds() / 60:.1f} minutes")
     # what is left behind and bills weighs more than why the look stopped, and that more than what it saw
-    return LEFT if exit_code == LEFT else stop_code or exit_code
+    return ExitCode.LEFT if exit_code == ExitCode.LEFT else stop_code or exit_code
 
 
 def main(environ: Mapping[str, str]) -> int:

@@ -31,7 +31,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.errors import OperatorError
+from ops.core.errors import WrongUseError
 
 PLAIN_SECONDS = 10.0
 WIDEST = 10_000
@@ -230,6 +230,6 @@ def ask(question: str, person: Person, *, refused: str, absent: str = "", consol
         return
     if not person.is_present:
         absent = absent or f"there is no terminal to ask on: {question} Fix: YES=1 answers beforehand."
-        raise OperatorError(absent, exit_code=2)
+        raise WrongUseError(absent)
     if (console or Console()).input(f"{question} type yes: ").strip() != "yes":
-        raise OperatorError(refused, exit_code=2)
+        raise WrongUseError(refused)

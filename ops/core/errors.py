@@ -51,7 +51,7 @@ class ExitCode(IntEnum):
 class OperatorError(Exception):
     """An expected failure of an operator's command: the message says cause and cure, ``exit_code`` what to return."""
 
-    exit_code = 1
+    exit_code: int = ExitCode.FAILED
 
     def __init__(self, message: str, *, exit_code: int | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,11 @@ def explain_full_disk(error: BaseException) -> tuple[str, int] | None:
 class NotAppliedError(OperatorError):
     """A stack that the command needs is not there."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
+
+
+class UnfinishedError(OperatorError):
+    """Something that had begun, and may bill, could not be ended or removed."""
 
 
 class TerraformError(OperatorError):
@@ -94,10 +98,10 @@ class TerraformError(OperatorError):
 class NoCredentialsError(TerraformError):
     """AWS was to be asked, and there is nobody to ask as."""
 
-    exit_code = 4
+    exit_code = ExitCode.CREDENTIALS
 
 
 class WrongUseError(TerraformError):
     """The command was given something that it cannot use."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE

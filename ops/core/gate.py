@@ -135,7 +135,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             shutil.copyfileobj(answer, self.wfile)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             if not self.wfile.closed:
                 self._refuse(f"the page does not answer: {error}")
         finally:

@@ -1,6 +1,22 @@
-"""Durations, times and sizes for a reader."""
+"""Numbers of things, durations, times and sizes for a reader."""
 
 from datetime import UTC, datetime
+
+_PLURAL_VERBS = {"is": "are", "was": "were", "has": "have"}
+
+
+def format_count(number: int, noun: str, verb: str = "") -> str:
+    """A number of things for a reader; noun and verb are given as they stand beside one.
+
+    >>> format_count(1, "image"), format_count(0, "image"), format_count(1200, "class")
+    ('1 image', '0 images', '1,200 classes')
+    >>> format_count(1, "file", "is"), format_count(2, "file", "is"), format_count(2, "node", "runs")
+    ('1 file is', '2 files are', '2 nodes run')
+    """
+    if number != 1:
+        noun += "es" if noun.endswith("s") else "s"
+        verb = _PLURAL_VERBS.get(verb, verb.removesuffix("s"))
+    return f"{number:,} {noun} {verb}".rstrip()
 
 
 def format_utc(moment: datetime) -> str:
@@ -22,16 +38,6 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = int(seconds // 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def format_age(since: datetime, now: datetime) -> str:
-    """How long something has been there.
-
-    >>> format_age(datetime(2026, 11, 1), datetime(2026, 11, 2, 3, 30))
-    '27 h 30 min'
-    """
-    minutes = max(0, int((now - since).total_seconds() // 60))
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def format_size(octets: int) -> str:

@@ -10,16 +10,13 @@ from typing import Any
 from ops.aws.account import Account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
+from ops.core.text import format_count
 from ops.cost import estimate, ledger
 from ops.cost.ledger import TROUBLE, describe_record, explain_missing
 from ops.cost.money import Currency, read_currency
 from ops.cost.period import PricedNode
 from ops.prices import table as prices
 from ops.prices.current import find_current
-
-
-def _many(nodes: Sequence[PricedNode]) -> str:
-    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"
 
 
 def _age(account: Account, book: prices.Book) -> str:
@@ -47,8 +44,8 @@ def describe_on_aws(account: Account, cluster_id: str, record: Mapping[str, Any]
     """What a step of the embedded AWS would cost on AWS: its own seconds, and the start that AWS takes."""
     nodes, _ = ledger.observe(account, cluster_id, prices.table())
     low, high = _with_start(Decimal(record["usd"]["work"]), nodes)
-    start = "{} to {} min".format(*estimate.START_MINUTES)
-    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {_many(nodes)}, with {start} to start"
+    count, start = format_count(len(nodes), "node"), "{} to {} min".format(*estimate.START_MINUTES)
+    return f"0.00 here; on AWS about {currency.between(low, high)} before tax: {count}, with {start} to start"
 
 
 def tell_step_cost(
@@ -103,6 +100,7 @@ def describe_demo_price(account: Account, cluster_id: str) -> str:
     except TROUBLE as error:
         return f"what this would have cost on AWS is not available: {explain_missing(error)}"
     return (
-        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: {_many(nodes)}, "
+        f"on AWS the same run would have cost about {currency.between(low, high)} before tax: "
+        f"{format_count(len(nodes), 'node')}, "
         f"most of it while they start ({estimate.START_MINUTES[0]} to {estimate.START_MINUTES[1]} min){remark}"
     )

@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from ops.aws.account import Account
+from ops.core.errors import ExitCode
+from ops.core.text import format_count
 from ops.cost.money import Currency, format_amount, round_amount
 
-SOMETHING_BILLS = 8
 KEY_USD_MONTH = Decimal(1)
 # Kinds in the Tagging API that cost nothing, or whose cost is listed by what they belong to.
 FREE = {
@@ -50,7 +51,7 @@ class Item:
 
     @property
     def price(self) -> str:
-        """For a reader; ``~`` is inferred."""
+        """Its price for a reader; ``~`` is inferred."""
         mark = "~" if self.inferred else ""
         if self.usd_hour is not None:
             return f"{mark}{format_amount(self.usd_hour)} USD per hour"
@@ -59,7 +60,7 @@ class Item:
         return "price not known"
 
     def as_json(self) -> dict[str, Any]:
-        """For a program; amounts as strings."""
+        """One thing for a program; amounts as strings."""
         amounts = {name: None if usd is None else str(round_amount(usd)) for name, usd in self._amounts.items()}
         return {"kind": self.kind, "id": self.id, "about": self.about, **amounts, "inferred": self.inferred,
                 "remove": self.remove}  # fmt: skip
@@ -134,16 +135,19 @@ def render_lines(costs: RunningCosts, account: Account, currency: Currency) -> l
         texts.append(f"  {item.kind} {item.id}: {item.about}; {item.price}. Remove: {item.remove}")
     texts += [f"  not known: {text}" for text in costs.unseen]
     if costs.free:
-        texts.append(f"  {len(costs.free)} more things with our tags cost nothing (networks, groups, roles, schedules)")
+        free = format_count(len(costs.free), "more thing")
+        texts.append(f"  nothing to pay for {free} with our tags (networks, groups, roles, schedules)")
     texts += [costs.age] if costs.age else []
     return [*texts, describe_total(costs, account, currency)]
 
 
 def describe_total(costs: RunningCosts, account: Account, currency: Currency) -> str:
-    """The sum, and how it ends."""
+    """What everything costs together, and what ends that."""
     hour = sum((item.usd_hour for item in costs.items if item.usd_hour), Decimal(0))
     month = sum((item.usd_month for item in costs.items if item.usd_month), Decimal(0))
-    unsure = "; not everything could be listed" if costs.unseen else ""
+    unpriced = sum(item.usd_hour is None for item in costs.hourly)
+    unsure = f"; the price of {format_count(unpriced, 'thing', 'is')} not known" if unpriced else ""
+    unsure += "; not everything could be listed" if costs.unseen else ""
     target = account.target
     stored = f"{currency.of(month)} a month for what is stored ({target.command('purge')} removes it)"
     if not costs.hourly:
@@ -154,10 +158,10 @@ def describe_total(costs: RunningCosts, account: Account, currency: Currency) ->
 
 
 def as_json(costs: RunningCosts) -> dict[str, Any]:
-    """For a program."""
+    """Everything that bills, for a program."""
     return {"items": [item.as_json() for item in costs.items], "free": costs.free, "unseen": costs.unseen}
 
 
 def exit_code(costs: RunningCosts) -> int:
-    """0, or `SOMETHING_BILLS` where something bills by the hour."""
-    return SOMETHING_BILLS if costs.hourly else 0
+    """Whether something bills by the hour."""
+    return ExitCode.BILLS if costs.hourly else ExitCode.DONE

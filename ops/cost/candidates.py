@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from ops.core.text import format_count
 from ops.cost import estimate
 from ops.cost.money import Currency, format_amount
 from ops.cost.speed import Speed, estimate_types_speed, list_processors
@@ -134,6 +135,21 @@ def _describe(fleets: Sequence[prices.Fleet]) -> str:
     return f"core {units['core']:.0f}" + (f", task {units['task']:.0f}" if units["task"] else "") + " vCPUs"
 
 
+def list_clusters(plan: Mapping[str, Any], size: pricing.Shape) -> tuple[str, dict[str, tuple[pricing.Shape, int]]]:
+    """The name of the planned cluster; and by name the shape and the vCPUs that featurize of each that would do it."""
+    outputs = plan["planned_values"]["outputs"]
+    shapes = outputs["alternatives"]["value"]
+    clusters = {
+        name: (replace(size, fleets=list_fleets(shape, size.fleets)), int(shape["worker_vcpus"]))
+        for key, name in NAMES.items()
+        if (shape := shapes[key]) is not None
+    }
+    same = (name for name, (shape, _) in clusters.items() if _units(shape.fleets) == _units(size.fleets))
+    planned = next(same, "as planned")
+    clusters[planned] = size, int(outputs["sizing"]["value"]["worker_vcpus"])
+    return planned, clusters
+
+
 def list_candidates(
     plan: Mapping[str, Any],
     *,
@@ -161,39 +177,27 @@ def list_candidates(
     if size is None:
         return []
     count, fixed = Decimal(str(images or EXAMPLE_IMAGES)), estimate.read_fixed_seconds(plan)
-    shapes = plan["planned_values"]["outputs"]["alternatives"]["value"]
-    shapes_by_name = {
-        NAMES[key]: (list_fleets(shape, size.fleets), int(shape["worker_vcpus"]))
-        for key in NAMES
-        if (shape := shapes[key]) is not None
-    }
-    planned = tuple(size.fleets)
-    planned_name = next(
-        (name for name, (fleets, _) in shapes_by_name.items() if _units(fleets) == _units(planned)), "as planned"
-    )
-    shapes_by_name[planned_name] = planned, int(plan["planned_values"]["outputs"]["sizing"]["value"]["worker_vcpus"])
+    planned, clusters = list_clusters(plan, size)
     candidates = [
         price_cluster(
-            replace(size, fleets=fleets),
+            shape,
             region,
             name=name,
-            is_planned=name == planned_name,
+            is_planned=name == planned,
             workers=workers,
             images=count,
             fixed_seconds=fixed,
-            speed=measured or estimate_types_speed(pricing.list_worker_types(fleets), precision),
+            speed=measured or estimate_types_speed(pricing.list_worker_types(shape.fleets), precision),
             book=book,
         )
-        for name, (fleets, workers) in shapes_by_name.items()
+        for name, (shape, workers) in clusters.items()
     ]
     slowest = max(candidate.step for candidate in candidates)
     type_name = machine or choose_machine(region, slowest, count, book, precision)
-    candidates.append(
-        price_machine(
-            region, type_name, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
-        )
+    by_hand = price_machine(
+        region, type_name, images=count, fixed_seconds=fixed, book=book, measured=measured, precision=precision
     )
-    return candidates
+    return [*candidates, by_hand]
 
 
 def _units(fleets: Sequence[prices.Fleet]) -> dict[str, float]:
@@ -226,9 +230,9 @@ def render_lines(
         return []
     cheapest = find_cheapest(candidates, minutes)
     code = "" if currency.code == "USD" else currency.code
-    count = int(images or EXAMPLE_IMAGES)
+    count, example = int(images or EXAMPLE_IMAGES), "" if images else " (an example; IMAGES= for yours)"
     texts = [
-        f"{count:,} images{'' if images else ' (an example; IMAGES= for yours)'}, from the request to the end:",
+        f"{format_count(count, 'image')}{example}, from the request to the end:",
         f"    {'':26}{'size':26}{'minutes':>9}{'USD':>12}{code:>12}  images/s per vCPU",
     ]
     for candidate in candidates:

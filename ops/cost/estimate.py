@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from ops.core.errors import WrongUseError
-from ops.cost.money import NOT_COUNTED, Currency, format_amount
+from ops.core.text import format_count
+from ops.cost.money import HOUR, NOT_COUNTED, Currency, format_amount
 from ops.cost.speed import Speed
 from ops.plan import cluster_rules, contents, pricing
 from ops.prices import table as prices
 
 START_MINUTES = (Decimal(6), Decimal(10))
 """From the request to the first step, which bills: published runs, not ours (docs: a cluster's own start-up)."""
-HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +181,8 @@ def render_lines(costs: Estimate, currency: Currency, today: date | None = None)
         fallback = f"; {currency.of(run.usd_on_demand)} without Spot capacity" if run.usd_on_demand != high else ""
         mark = "~" if costs.speed.inferred else ""
         texts += [
-            f"{run.images:,} images: the step takes some {mark}{run.minutes:.1f} min, the cluster's start "
-            f"~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
+            f"{format_count(run.images, 'image')}: the step takes some {mark}{run.minutes:.1f} min, the cluster's "
+            f"start ~{START_MINUTES[0]} to {START_MINUTES[1]} min before it",
             f"  the run costs {currency.between(low, high)}{fallback}, {format_amount(run.requests)} USD of it for "
             "reading the images from S3",
             f"  and up to {currency.of(run.idle)} more for the {run.idle_minutes:.0f} min that it idles before it ends "

@@ -15,6 +15,7 @@ from fruits.errors import FruitsError
 
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
+from ops.aws.refusals import describe_refusal
 from ops.core.errors import OperatorError
 from ops.cost.money import Currency, format_amount, round_amount
 from ops.cost.period import PeriodCost, PricedNode, Span, find_period, list_spans, price_nodes, price_period
@@ -173,6 +174,8 @@ TROUBLE = (
 
 def explain_missing(error: Exception) -> str:
     """What kept a cost from being told, in words."""
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return describe_refusal(error)[0]
     return f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
 
 

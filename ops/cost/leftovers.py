@@ -15,7 +15,7 @@ from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
-from ops.core.text import format_age, format_size
+from ops.core.text import format_count, format_duration, format_size
 from ops.cost import ledger
 from ops.cost.billing import Item, RunningCosts, split_arns
 from ops.prices import table as prices
@@ -34,6 +34,7 @@ class Lister:
     def __post_init__(self) -> None:
         self.env, self.region = self.account.target.env, self.account.target.region
         self.where = f"--region {self.region}"
+        self.destroy = f"make destroy ENV={self.env}"
         self.inventory = Inventory(self.account)
 
     def live_clusters(self) -> Iterator[Item]:
@@ -42,13 +43,13 @@ class Lister:
         for cluster in self.inventory.clusters():
             cluster_id, state = cluster["Id"], cluster["Status"]["State"]
             self.clusters[cluster_id] = cluster["Name"]
-            since = format_age(cluster["Status"]["Timeline"]["CreationDateTime"], now)
+            age = max(0.0, (now - cluster["Status"]["Timeline"]["CreationDateTime"]).total_seconds())
             count, usd, inferred = self._nodes(cluster_id)
-            nodes = f", {count} nodes with their volumes" if count else ""
+            nodes = f", {format_count(count, 'node')}, volumes included" if count else ""
             yield Item(
                 kind="cluster",
                 id=cluster_id,
-                about=f"{'left ' if state == 'WAITING' else ''}{state}, {since} old{nodes}",
+                about=f"{'left ' if state == 'WAITING' else ''}{state}, {format_duration(age)} old{nodes}",
                 usd_hour=usd,
                 inferred=inferred,
                 remove=self._removal(cluster_id),
@@ -61,7 +62,7 @@ class Lister:
         except (NotAppliedError, TerraformError):
             applied_id = None
         if cluster_id == applied_id:
-            return f"make destroy ENV={self.env}"
+            return self.destroy
         return f"aws emr terminate-clusters --cluster-ids {cluster_id} {self.where}"
 
     def _nodes(self, cluster_id: str) -> tuple[int, Decimal | None, bool]:
@@ -91,64 +92,46 @@ class Lister:
                 remove=f"aws ec2 terminate-instances --instance-ids {machine['InstanceId']} {self.where}",
             )
 
+    def _hourly(self, kind: str, name: str, about: str, item: str, remove: str, *, times: Decimal | int = 1) -> Item:
+        """A thing that bills by the hour, so many times the price of an item of services.csv."""
+        rate = self.book.service(self.region, item)
+        return Item(
+            kind=kind, id=name, about=about, usd_hour=times * rate.usd, inferred=rate.is_inferred, remove=remove
+        )
+
     def volumes(self) -> Iterator[Item]:
         """Volumes with our tags, but for those of a live cluster, which are counted with its nodes."""
-        rate = self.book.service(self.region, "ebs_gp3")
         for volume in self.inventory.volumes():
             if self._of_live_cluster(volume):
                 continue
-            yield Item(
-                kind="volume",
-                id=volume["VolumeId"],
-                about=f"{volume['Size']} GiB, {volume['State']}",
-                usd_hour=Decimal(volume["Size"]) * rate.usd / prices.HOURS_A_MONTH,
-                inferred=rate.as_of == prices.INFERRED or volume.get("VolumeType") != "gp3",
-                remove=f"aws ec2 delete-volume --volume-id {volume['VolumeId']} {self.where}",
-            )
+            name, size = volume["VolumeId"], volume["Size"]
+            about, remove = f"{size} GiB, {volume['State']}", f"aws ec2 delete-volume --volume-id {name} {self.where}"
+            item = self._hourly("volume", name, about, "ebs_gp3", remove, times=Decimal(size) / prices.HOURS_A_MONTH)
+            yield item if volume.get("VolumeType") == "gp3" else replace(item, inferred=True)
 
     def addresses(self) -> Iterator[Item]:
         """Elastic IPs, in use or not."""
-        rate = self.book.service(self.region, "public_ipv4")
         for address in self.inventory.addresses():
-            used = "in use" if address.get("AssociationId") else "used by nothing"
-            yield Item(
-                kind="elastic IP",
-                id=address["AllocationId"],
-                about=f"{address['PublicIp']}, {used}",
-                usd_hour=rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
-                remove=f"aws ec2 release-address --allocation-id {address['AllocationId']} {self.where}",
-            )
+            name, used = address["AllocationId"], "in use" if address.get("AssociationId") else "used by nothing"
+            remove = f"aws ec2 release-address --allocation-id {name} {self.where}"
+            yield self._hourly("elastic IP", name, f"{address['PublicIp']}, {used}", "public_ipv4", remove)
 
     def gateways(self) -> Iterator[Item]:
         """NAT gateways."""
-        rate = self.book.service(self.region, "nat_gateway")
         for gateway in self.inventory.nat_gateways():
-            yield Item(
-                kind="NAT gateway",
-                id=gateway["NatGatewayId"],
-                about=f"{gateway['State']}; and by the GB that passes",
-                usd_hour=rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
-                remove=f"make destroy ENV={self.env}",
-            )
+            about = f"{gateway['State']}; and by the GB that passes"
+            yield self._hourly("NAT gateway", gateway["NatGatewayId"], about, "nat_gateway", self.destroy)
 
     def endpoints(self) -> Iterator[Item]:
         """Interface endpoints, EMR's own too; those of S3 are free."""
-        rate = self.book.service(self.region, "interface_endpoint")
         for endpoint in self.inventory.endpoints():
             if not (zones := count_billed_zones(endpoint)):
                 continue
             of_emr, service = is_made_by_emr(endpoint), endpoint["ServiceName"].rpartition(".")[2]
-            name = f"{ENDPOINT_NAME}, which EMR made" if of_emr else service
-            yield Item(
-                kind="endpoint",
-                id=endpoint["VpcEndpointId"],
-                about=f"{name}, {zones} zone{'' if zones == 1 else 's'}",
-                usd_hour=zones * rate.usd,
-                inferred=of_emr or rate.as_of == prices.INFERRED,
-                remove=f"make destroy ENV={self.env}",
-            )
+            about = f"{f'{ENDPOINT_NAME}, which EMR made' if of_emr else service}, {format_count(zones, 'zone')}"
+            name = endpoint["VpcEndpointId"]
+            item = self._hourly("endpoint", name, about, "interface_endpoint", self.destroy, times=zones)
+            yield replace(item, inferred=True) if of_emr else item
 
     def domains(self) -> Iterator[Item]:
         """The Studio domain: what runs in it bills by the hour, its file system by what it holds."""
@@ -162,7 +145,7 @@ class Lister:
                 kind="Studio domain",
                 id=domain["DomainId"],
                 about=f"{domain['Status']}; {apps}; its file system bills by the month",
-                remove=f"make destroy ENV={self.env}, which closes what runs in it first",
+                remove=f"{self.destroy}, which closes what runs in it first",
             )
 
     def buckets(self) -> Iterator[Item]:
@@ -177,7 +160,7 @@ class Lister:
                 if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
                     continue
                 raise
-            about = f"{purpose}: {len(sizes):,} objects and versions, {format_size(sum(sizes))}"
+            about = f"{purpose}: {format_count(len(sizes), 'object version')}, {format_size(sum(sizes))}"
             if purpose == "state":
                 about += "; holds the states of every environment of the account"
             yield Item(
@@ -185,7 +168,7 @@ class Lister:
                 id=name,
                 about=about,
                 usd_month=sum(sizes) / GIB * rate.usd,
-                inferred=rate.as_of == prices.INFERRED,
+                inferred=rate.is_inferred,
                 remove=f"make purge ENV={self.env}" if purpose != "state" else write_removal(name),
             )
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from fruits.request import parse_decimal
 
-from ops.core.errors import OperatorError
+from ops.core.errors import WrongUseError
 from ops.prices.table import HERE
 
+HOUR = Decimal(3600)
+"""Seconds: prices are by the hour, and bills by the second."""
 DEFAULT_CURRENCY = "EUR"
 NOT_COUNTED = (
     "not counted: taxes (VAT), S3 storage, data transfer out, GB through NAT, endpoints and between zones, Studio's "
@@ -91,9 +93,8 @@ def read_currency(text: str = "") -> Currency:
     code, separator, rate = text.partition(":")
     code = code.upper()
     if not re.fullmatch(r"[A-Z]{3}", code):
-        raise OperatorError(
-            f"CURRENCY={text} is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91 (per dollar).",
-            exit_code=2,
+        raise WrongUseError(
+            f"CURRENCY={text} is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91 (per dollar)."
         )
     if separator:
         try:
@@ -101,17 +102,15 @@ def read_currency(text: str = "") -> Currency:
         except ValueError:
             per_usd = Decimal(0)
         if per_usd <= 0:
-            raise OperatorError(
-                f"CURRENCY={text}: {rate or 'nothing'} is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91.",
-                exit_code=2,
+            raise WrongUseError(
+                f"CURRENCY={text}: {rate or 'nothing'} is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."
             )
         return Currency(code, per_usd, "given by CURRENCY")
     table = _per_eur()
     if code not in table:
-        raise OperatorError(
+        raise WrongUseError(
             f"no rate is known for {code} (known: {', '.join(sorted(table))}). Fix: give one, CURRENCY={code}:1.23 "
-            "(units a dollar).",
-            exit_code=2,
+            "(units per dollar)."
         )
     (per_eur, as_of), (dollar, _) = table[code], table["USD"]
     return Currency(code, per_eur / dollar, f"European Central Bank, {as_of}")

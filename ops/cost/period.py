@@ -15,11 +15,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from ops.cost.money import round_amount
+from ops.cost.money import HOUR, round_amount
 from ops.prices import table as prices
 
 MINIMUM_SECONDS = Decimal(60)
-HOUR = Decimal(3600)
 ROLES = {"MASTER": "primary", "CORE": "core", "TASK": "task"}
 STATES = ("bootstrap", "work", "idle")
 COMPONENTS = ("ec2", "emr", "ebs")
@@ -115,7 +114,7 @@ def price_nodes(
                 ec2=kind.spot if spot else kind.ec2,
                 emr=kind.emr,
                 ebs=sizes[fleet, kind.type] * gp3.usd / prices.HOURS_A_MONTH,
-                inferred=frozenset(inferred | ({"ebs"} if gp3.as_of == prices.INFERRED else set())),
+                inferred=frozenset(inferred | ({"ebs"} if gp3.is_inferred else set())),
             )
         )
     return priced

@@ -29,14 +29,14 @@ class Quote:
     minutes: float | None
 
     def lines(self, currency: Currency) -> list[str]:
-        """Both for a reader."""
+        """The estimate and the candidates for a reader."""
         listed = candidates.render_lines(
             self.candidates, images=self.images, minutes=self.minutes, currency=currency, env=self.estimate.env
         )
         return [*estimate.render_lines(self.estimate, currency), *listed]
 
     def as_json(self, currency: Currency) -> dict[str, Any]:
-        """Both for a program."""
+        """The estimate and the candidates for a program."""
         listed = candidates.as_json(self.candidates, self.minutes)
         return estimate.as_json(self.estimate, currency) | {"candidates": listed}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
+from ops.core.text import format_count
 
 BENCH = ROOT / "benchmarks" / "results" / "bare.json"
 LEAST_IMAGES = 1000
@@ -19,7 +20,7 @@ VCPU = Decimal("0.5")
 
 @dataclass(frozen=True)
 class Speed:
-    """Images a second and vCPU, where that comes from, and whether a step of it is inferred."""
+    """Images per second and vCPU, where that comes from, and whether a step of it is inferred."""
 
     per_vcpu: Decimal
     source: str
@@ -52,7 +53,7 @@ def read_bench_speed(path: Path = BENCH) -> Speed:
 
 
 def _read_bench(path: Path) -> tuple[Decimal, Decimal, str, Decimal]:
-    """The job's images a second, cores, the day, and the job's share of what bare loops do on them."""
+    """The job's images per second, cores, the day, and the job's share of what bare loops do on them."""
     try:
         record = json.loads(path.read_text())
         rate = Decimal(str(record["series"]["the job"]["median"]))
@@ -79,7 +80,7 @@ def convert_core_rate(rate: float) -> Speed:
 
     Parameters
     ----------
-    rate : images a second
+    rate : images per second
     """
     return Speed(
         Decimal(str(rate)) * read_job_share() * VCPU, "measured here on a sample, halved for a vCPU", inferred=True
@@ -105,7 +106,7 @@ def estimate_types_speed(types: Iterable[str], precision: str = "f32", path: Pat
 
 
 def compute_families(path: Path = BENCH) -> dict[str, Any]:
-    """Images a second and vCPU by precision and family, and of the slowest: what infra/modules/sizing reads.
+    """Images per second and vCPU by precision and family, and of the slowest: what infra/modules/sizing reads.
 
     Raises
     ------
@@ -151,5 +152,6 @@ def find_measured_speed(runs: Iterable[tuple[str, Mapping[str, Any]]]) -> Speed 
         return None
     when, run = max(good, key=lambda pair: pair[0])
     per_vcpu = Decimal(str(run["images_per_second"])) / Decimal(str(run["slots"]))
-    text = f"the run of {when[:16].replace('T', ' ')}, {run['images_featurized_now']:,} images on {run['slots']} vCPUs"
+    images, vcpus = format_count(run["images_featurized_now"], "image"), format_count(run["slots"], "vCPU")
+    text = f"the run of {when[:16].replace('T', ' ')}, {images} on {vcpus}"
     return Speed(per_vcpu, text, inferred=False)

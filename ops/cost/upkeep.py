@@ -50,7 +50,7 @@ class ClusterUpkeep:
 
     @property
     def live(self) -> bool:
-        """Whether it bills."""
+        """Whether the cluster bills."""
         return self.state in LIVE_STATES
 
 
@@ -120,10 +120,11 @@ def read_cluster(account: Account, now: datetime) -> ClusterUpkeep | None:
 
 
 def _ends_idle(emr: Any, cluster_id: str, since: datetime | None) -> datetime | None:
-    policy = emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy") or {}
-    if since is None or not policy.get("IdleTimeout"):
+    if since is None:
         return None
-    return since + timedelta(seconds=int(policy["IdleTimeout"]))
+    policy = emr.get_auto_termination_policy(ClusterId=cluster_id).get("AutoTerminationPolicy") or {}
+    seconds = policy.get("IdleTimeout")
+    return since + timedelta(seconds=int(seconds)) if seconds else None
 
 
 def price_network(account: Account) -> dict[str, Decimal]:

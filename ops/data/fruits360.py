@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ops.core.console import Console, counting
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 
 SPLITS = ("Training", "Test")
 MANIFEST = ".fruits-360.json"
@@ -24,13 +25,13 @@ MANIFEST = ".fruits-360.json"
 class DatasetError(OperatorError):
     """The data set is not complete; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class SourceUnreachableError(DatasetError):
     """The source cannot be reached or refuses; what was fetched so far is kept."""
 
-    exit_code = 3
+    exit_code = ExitCode.PROGRAM
 
 
 @dataclass(frozen=True)
@@ -128,15 +129,15 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
     counts = (per_split["Training"], per_split["Test"], len(classes))
     if counts != (stated.training, stated.test, stated.classes):
         raise DatasetError(
-            f"{where} holds {counts[0]} Training and {counts[1]} Test images of {counts[2]} classes, but its readme"
-            f" states {stated.training}, {stated.test} and {stated.classes}. Fix: choose another VERSION=, or another "
-            "source."
+            f"{where} holds {counts[0]} Training and {format_count(counts[1], 'Test image')} of "
+            f"{format_count(counts[2], 'class')}, but its readme states {stated.training}, {stated.test} and "
+            f"{stated.classes}. Fix: choose another VERSION=, or another source."
         )
 
 
 @contextmanager
 def lock_folder(dest: Path) -> Iterator[None]:
-    """One fetch a folder at a time."""
+    """One fetch per folder at a time."""
     dest.mkdir(parents=True, exist_ok=True)
     with (dest / ".lock").open("w") as lock:
         try:
@@ -265,8 +266,8 @@ def _complete(source: DatasetSource, release: Release, dest: Path, console: Cons
 
     if unknown := list_strangers(dest, images):
         raise DatasetError(
-            f"{dest} holds {len(unknown)} files that are not of the data set (such as {unknown[0]})."
-            " Fix: move them, or give another DEST=."
+            f"{dest} holds {format_count(len(unknown), 'file')} beside those of the data set (such as {unknown[0]})."
+            " Fix: move what is not of it, or give another DEST=."
         )
     missing: dict[str, list[DatasetImage]] = {}
     for image in images:
@@ -291,7 +292,7 @@ def _bring(
 ) -> None:
     here = total - sum(map(len, missing.values()))
     if here:
-        console.print(f"{here} of {total} images are here already")
+        console.print(f"{here} of {format_count(total, 'image')} {'is' if here == 1 else 'are'} here already")
     with counting(console, "images", total) as advance:
         advance(here)
         for _, images in sorted(missing.items()):

@@ -101,7 +101,10 @@ class Api:
         query = urlencode({"datasetVersionNumber": number})
         status, headers, _ = self._call(f"datasets/download/{DATASET}?{query}")
         if status not in (301, 302, 303, 307) or not headers.get("Location"):
-            raise SourceUnreachableError(f"{self._host} gives no archive of version {number} (answer {status}).")
+            raise SourceUnreachableError(
+                f"{self._host} gives no archive of version {number} (answer {status}). Fix: run the same command "
+                "again, or SOURCE=github."
+            )
         return headers["Location"]
 
     def _call(self, path: str) -> tuple[int, Message, bytes]:

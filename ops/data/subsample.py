@@ -15,14 +15,15 @@ from pathlib import Path, PurePosixPath
 from fruits.errors import StorageError
 from fruits.inputs import LeftOut
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 from ops.data.images import FoundImage, find_images
 
 
 class SampleError(OperatorError):
     """No sample can be cut; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: int) -> list[FoundImage]:
@@ -39,9 +40,9 @@ def choose_images(listed: list[FoundImage], *, classes: int, images: int, seed: 
     if len(eligible) < classes:
         largest = ", ".join(f"{label} ({size})" for label, size in sizes.most_common(3))
         raise SampleError(
-            f"{classes} classes with {images} images each were asked for, but only {len(eligible)} of the"
-            f" {len(sizes)} classes have that many (largest: {largest})."
-            " Fix: ask for fewer with CLASSES= or IMAGES=."
+            f"{format_count(classes, 'class')} with {format_count(images, 'image')} each cannot be had: of "
+            f"{format_count(len(sizes), 'class')} {format_count(len(eligible), 'class', 'has')} that many (largest: "
+            f"{largest}). Fix: ask for fewer with CLASSES= or IMAGES=."
         )
 
     def lot(*what: str) -> bytes:

@@ -113,7 +113,7 @@ def cut_aftermath(text: str) -> str:
 
 
 def is_aftermath(death: Death) -> bool:
-    """Whether it ended what was going to end anyway, and explains no failure."""
+    """Whether a process was going to end anyway, so that its end explains no failure."""
     meaning = exits.explain_code(death.code, "container", "executor")
     return meaning is not None and meaning.aftermath
 

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-SHIPPING = timedelta(minutes=15)
-"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
 Role = Literal["driver", "executor", "step", "controller", "bootstrap", "node", "terraform"]
 
 
@@ -139,10 +137,6 @@ class Evidence:
     def lost_nodes(self) -> tuple[str, ...]:
         """Instances that ended while the step ran, with EMR's words."""
         return tuple(f"{node.instance} ({node.reason})" for node in self.nodes if node.ended)
-
-    def shipping_seconds(self, now: datetime) -> float:
-        """Seconds for which EMR may still ship logs: until `SHIPPING` after the end; without an end, that long."""
-        return max(0.0, (SHIPPING - (now - (self.end or now))).total_seconds())
 
     @property
     def is_one_node(self) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 MOST = 200
 """Chains kept of one text: the last ones."""
@@ -94,6 +95,59 @@ class Chain:
         return all(_EMPTY.search(link.summary) or AFTERMATH.search(link.summary) for link in self.links)
 
 
+class _Reader:
+    """Gathers the chains of a text line by line; ``chains`` holds the last `MOST` that have ended."""
+
+    def __init__(self) -> None:
+        self.chains: deque[Chain] = deque(maxlen=MOST)
+        self._links: list[Raised] = []
+        self._ends, self._begin, self._is_mild = False, 0, False
+        self._is_open = False  # whether the next line may go on with the message
+
+    def close(self) -> None:
+        """End the chain that is being read, where there is one."""
+        if self._links:
+            self.chains.append(Chain(tuple(self._links), self._ends, self._begin, self._is_mild))
+        self._links = []
+
+    def read(self, index: int, line: str, previous: str) -> None:
+        """Take the next line of the text, and the one before it."""
+        if _FRAME.match(line) or line.startswith("\t "):  # the second: details that YARN's client prints
+            self._is_open = False
+            return
+        is_cause, is_log = line.startswith("Caused by: "), _LOG_LINE.match(line) is not None
+        is_message = self._links and self._is_open and not (is_cause or is_log or line.startswith(": "))
+        head = _find_head(line)
+        before = head["before"] if head else ""
+        if head and not (is_message and before.strip() and not _ENDING.search(before)):
+            if not (is_cause and self._links):
+                self.close()
+                self._begin, self._is_mild = index, _MILD.match(before) is not None
+                self._ends = bool(_ENDING.search(before) or (not before.strip() and _ENDING.search(previous)))
+            self._add_links(head, line)
+            self._is_open = True
+        elif is_log or index - self._begin > MOST_LINES:
+            self.close()
+            self._is_open = False
+        elif self._links and self._is_open and line.strip():
+            last = self._links.pop()
+            self._links.append(Raised(last.name, f"{last.message}\n{line}"[:MOST_MESSAGE]))
+
+    def _add_links(self, head: re.Match[str], line: str) -> None:
+        """The exception that a line begins with, and those that stand inside its message."""
+        self._links.append(Raised(head["name"], (head["message"] or "")[:MOST_MESSAGE]))
+        if inside := _INSIDE.search(line):
+            self._links.append(Raised(inside["name"], (inside["message"] or "")[:MOST_MESSAGE]))
+        while nested := _NESTED.match(self._links[-1].message):  # IOException: java.lang.ClassCastException: …
+            self._links.append(Raised(nested["name"], nested["message"] or ""))
+
+
+def _find_head(line: str) -> re.Match[str] | None:
+    """The exception of the JVM that a line begins with, after what a log writes before it."""
+    head = _HEAD.match(line[:4000]) if "." in line else None
+    return None if head and head["name"].startswith(_PYTHON_PREFIXES) else head
+
+
 def parse_exceptions(text: str) -> list[Chain]:
     r"""The chains in a text, in its order; the last `MOST` of them. Never raises.
 
@@ -101,49 +155,11 @@ def parse_exceptions(text: str) -> list[Chain]:
     >>> [(chain.deepest.summary, chain.ends) for chain in parse_exceptions(text)]
     [('c.InnerError: why', True)]
     """
-    chains: deque[Chain] = deque(maxlen=MOST)
-    links: list[Raised] = []
-    ends, begin, open_message, mild = False, 0, False, False
-
-    def close() -> None:
-        nonlocal links
-        if links:
-            chains.append(Chain(tuple(links), ends, begin, mild))
-        links = []
-
-    lines = text.split("\n")
-    for index, line in enumerate(lines):
-        if _FRAME.match(line) or line.startswith("\t "):  # the second: details that YARN's client prints
-            open_message = False
-            continue
-        caused = line.startswith("Caused by: ")
-        head = _HEAD.match(line[:4000]) if "." in line else None
-        if head and head["name"].startswith(_PYTHON_PREFIXES):
-            head = None
-        from_py4j = line.startswith(": ")
-        is_log = _LOG_LINE.match(line) is not None
-        is_message = links and open_message and not (caused or is_log or from_py4j)
-        before = head["before"] if head else ""
-        if head and not (is_message and before.strip() and not _ENDING.search(before)):
-            if not (caused and links):
-                close()
-                previous = lines[index - 1] if index else ""
-                ends = bool(_ENDING.search(before)) or (not before.strip() and bool(_ENDING.search(previous)))
-                begin, mild = index, _MILD.match(before) is not None
-            links.append(Raised(head["name"], (head["message"] or "")[:MOST_MESSAGE]))
-            if inside := _INSIDE.search(line):
-                links.append(Raised(inside["name"], (inside["message"] or "")[:MOST_MESSAGE]))
-            while nested := _NESTED.match(links[-1].message):  # IOException: java.lang.ClassCastException: …
-                links.append(Raised(nested["name"], nested["message"] or ""))
-            open_message = True
-        elif is_log or index - begin > MOST_LINES:
-            close()
-            open_message = False
-        elif links and open_message and line.strip():
-            last = links.pop()
-            links.append(Raised(last.name, f"{last.message}\n{line}"[:MOST_MESSAGE]))
-    close()
-    return list(chains)
+    reader, lines = _Reader(), text.split("\n")
+    for index, (previous, line) in enumerate(pairwise(["", *lines])):
+        reader.read(index, line, previous)
+    reader.close()
+    return list(reader.chains)
 
 
 def find_exception(text: str) -> Chain | None:

@@ -19,9 +19,9 @@ from ops.aws.account import Account, read_output_from
 from ops.aws.capacity import read_lacks
 from ops.aws.describe import describe_cluster, describe_step, list_pages
 from ops.diagnose import deaths
-from ops.diagnose.evidence import SHIPPING, ClusterInstance, Document, ErrorDetail, Evidence, Role
+from ops.diagnose.evidence import ClusterInstance, Document, ErrorDetail, Evidence, Role
 from ops.logs import layout
-from ops.logs.layout import Log
+from ops.logs.layout import SHIPPING, Log
 from ops.logs.reader import FolderLogs, Logs, LogsError, S3Logs
 
 MOST_EXECUTORS = 12
@@ -34,7 +34,6 @@ MOST_BYTES = 2_000_000
 """Largest JSON that is read whole."""
 SLACK = timedelta(minutes=2)
 """How far the clocks of a node and of EMR may differ."""
-LATER = "EMR ships logs about every five minutes and when the cluster ends"
 NEVER = f"EMR ships logs within {SHIPPING.total_seconds() / 60:.0f} minutes, so it will not come"
 
 # hadoop-yarn-nodemanager-ip-10-0-1-23.log.2026-11-24-10.gz     instance-state.log-2026-11-24-10-00.gz
@@ -142,7 +141,7 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     In cluster mode the step's own log names the application in whose first container the driver wrote; of the other
     containers those that the driver names are read, or else the last ones.
     """
-    step_logs = [log for log in _list_step_logs(shelf, step_id) if log.stream in ("stderr", "stdout", "controller")]
+    step_logs = [log for log in shelf.list_step_logs(step_id) if log.stream in ("stderr", "stdout", "controller")]
     step_documents = [_read_document(shelf, log, "step") for log in sorted(step_logs, key=_log_order)]
     names = [name for document in step_documents for name in layout.applications_in(document.text)]
     applications = list(dict.fromkeys(names)) or ([] if step_id else _list_applications(shelf))
@@ -160,10 +159,6 @@ def read_step_documents(shelf: Shelf, step_id: str) -> tuple[tuple[Document, ...
     step_role: Role = "driver" if is_client_mode and any(d.text for d in step_documents) else "step"
     step_documents = [replace(d, role="controller" if _is_controller(d) else step_role) for d in step_documents]
     return (*driver_documents, *step_documents, *executor_documents), tuple(drivers)
-
-
-def _list_step_logs(shelf: Shelf, step_id: str) -> list[Log]:
-    return shelf.list_step_logs(step_id) if step_id else []
 
 
 def _choose_executor_logs(executors: list[Log], drivers: list[Document]) -> list[Log]:
@@ -413,7 +408,7 @@ def add_step_logs(evidence: Evidence, shelf: Shelf, end: datetime | None) -> Evi
     try:
         documents, drivers = read_step_documents(shelf, evidence.step_id)
         documents += read_node_documents(shelf, evidence.nodes, documents)
-        step_logs = [log for log in _list_step_logs(shelf, evidence.step_id) if log.stream == "stderr"]
+        step_logs = [log for log in shelf.list_step_logs(evidence.step_id) if log.stream == "stderr"]
     except LogsError as error:
         return replace(evidence, missing=str(error))
     missing = ""
@@ -461,7 +456,7 @@ def gather_cluster(account: Account, cluster_id: str, *, logs: bool) -> Evidence
 
 
 def is_bootstrap_failure(evidence: Evidence) -> bool:
-    """Whether it is a bootstrap that failed, as far as EMR says."""
+    """Whether a bootstrap failed, as far as EMR says."""
     codes = [evidence.reason_code, *(detail.code for detail in evidence.details)]
     return any(code.startswith("BOOTSTRAP_FAILURE") for code in codes)
 
@@ -499,39 +494,38 @@ def gather_tree(folder: Path, *, cluster_id: str = "", step_id: str = "") -> Evi
         shelf.all = [log for log in shelf.all if log.cluster in ("", cluster_id)]
     cluster = _as_mapping(shelf.read_json("describe-cluster.json").get("Cluster"))
     step = _as_mapping(shelf.read_json("describe-step.json").get("Step"))
-    status, step_status = _as_mapping(cluster.get("Status")), _as_mapping(step.get("Status"))
-    described_id = str(step.get("Id") or "")
-    step_id = step_id or described_id or _find_failed_step(shelf)
+    status = _as_mapping(cluster.get("Status"))
     ids = [str(cluster.get("Id") or ""), *(log.cluster for log in shelf.all if log.cluster)]
-    job = shelf.read_json("error.json") or None
     evidence = replace(
         _describe_cluster(status),
         cluster_id=cluster_id or next(filter(None, ids), ""),
-        step_id=step_id,
+        step_id=step_id or str(step.get("Id") or "") or _find_failed_step(shelf),
         state=str(status.get("State") or "FAILED"),
-        job=job,
+        job=shelf.read_json("error.json") or None,
         logs=(shelf.logs.root,),
     )
-    subject = _find_subject(evidence, shelf)
-    if subject == "cluster":
-        full = add_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
-        return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
-    timeline = _as_mapping(step_status.get("Timeline"))
+    if _find_subject(evidence, shelf) == "step":
+        evidence = replace(evidence, cluster_state=str(status.get("State") or ""))
+        return add_step_logs(_add_saved_step(evidence, shelf, _as_mapping(step.get("Status"))), shelf, None)
+    full = add_bootstrap_logs(replace(evidence, step_id=""), shelf, logs=True)
+    return replace(full, missing="", logs=full.logs if full.documents else evidence.logs)
+
+
+def _add_saved_step(evidence: Evidence, shelf: TreeShelf, status: Mapping[str, Any]) -> Evidence:
+    """The evidence of a cluster as that of its step, by EMR's status; a job's record of another time is left out."""
+    timeline = _as_mapping(status.get("Timeline"))
     since, until = parse_time(timeline.get("StartDateTime")), parse_time(timeline.get("EndDateTime"))
-    if since and job and not belongs_to_step(job, since, until):
-        job = None
+    is_of_step = evidence.job is None or since is None or belongs_to_step(evidence.job, since, until)
     instances = _as_mappings(shelf.read_json("list-instances.json").get("Instances"))
-    evidence = replace(
+    return replace(
         evidence,
         subject="step",
-        state=str(step_status.get("State") or "FAILED"),
-        step_reason=read_step_reason(step_status),
-        job=job,
-        stated=bool(step_status.get("State")),
-        cluster_state=str(status.get("State") or ""),
+        state=str(status.get("State") or "FAILED"),
+        step_reason=read_step_reason(status),
+        job=evidence.job if is_of_step else None,
+        stated=bool(status.get("State")),
         nodes=list_nodes(instances, since, until),
     )
-    return add_step_logs(evidence, shelf, None)
 
 
 def _find_subject(evidence: Evidence, shelf: TreeShelf) -> Literal["step", "cluster"]:

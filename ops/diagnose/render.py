@@ -1,13 +1,14 @@
 """A verdict for a reader and for a program. Pure, but for the clock: late logs may still come."""
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from ops.core.paths import ROOT
+from ops.core.text import format_count
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
 from ops.diagnose.verdict import Verdict
+from ops.logs.layout import shipping_seconds
 
 MOST_LINES = 24
 MOST_WIDTH = 300
@@ -41,11 +42,11 @@ def shorten_traceback(traceback: Traceback) -> list[str]:
     lines = [_shorten_line(line) for line in lines if line.strip(" ~^") or not line.strip()]
     if len(lines) <= MOST_LINES:
         return lines
-    return [lines[0], f"  [... {len(lines) - MOST_LINES + 1} lines ...]", *lines[-MOST_LINES + 2 :]]
+    return [lines[0], f"  [... {format_count(len(lines) - MOST_LINES + 1, 'line')} ...]", *lines[-MOST_LINES + 2 :]]
 
 
 def _shorten_line(line: str) -> str:
-    """One line of it.
+    """One line of a traceback.
 
     >>> _shorten_line('  File "/mnt/container_1_0001_01_000001/__pyfiles__/fruits.zip/fruits/pca.py", line 9, in solve')
     '  File "jobs/fruits/pca.py", line 9, in solve'
@@ -76,7 +77,7 @@ _ENDED = {
 
 
 def describe_state(evidence: Evidence, verdict: Verdict) -> str:
-    """How it ended, in words."""
+    """How a step or a cluster ended, in words."""
     if verdict.cause in _ENDED and not evidence.state.startswith(("CANCELLED", "INTERRUPTED")):
         return _ENDED[verdict.cause]
     return evidence.state.lower().replace("_", " ")
@@ -109,7 +110,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
     unread = [f"{d.uri}: {d.problem}" for d in evidence.documents if d.problem]
     lines += [f"{'not read in full' if index == 0 else '':<15}{text}" for index, text in enumerate(unread[:3])]
     if evidence.missing:
-        can_come = evidence.shipping_seconds(datetime.now(UTC)) > 0
+        can_come = shipping_seconds(evidence.end) > 0
         lines.append(f"{'not there yet' if can_come else 'not there':<15}{evidence.missing}")
     lines.append(f"{'next':<15}{choose_command(evidence, verdict)}")
     return "\n".join(lines)
@@ -117,7 +118,7 @@ def as_text(evidence: Evidence, verdict: Verdict) -> str:
 
 def choose_command(evidence: Evidence, verdict: Verdict) -> str:
     """What to type then: a command that can work in the state in which cluster and step are."""
-    if evidence.missing and not verdict.is_known and evidence.shipping_seconds(datetime.now(UTC)):
+    if evidence.missing and not verdict.is_known and shipping_seconds(evidence.end):
         target = f"STEP={evidence.step_id}" if evidence.step_id else f"CLUSTER={evidence.cluster_id}"
         return f"make diagnose {target}, when its logs have arrived"
     command = verdict.command

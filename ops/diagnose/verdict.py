@@ -8,6 +8,7 @@ from typing import Any
 
 from fruits.errors import EXIT_CODES
 
+from ops.core.errors import ExitCode
 from ops.diagnose import firsts
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.hit import Hit
@@ -16,8 +17,6 @@ from ops.diagnose.scene import Scene
 from ops.diagnose.table import BARE, get_cause
 from ops.diagnose.tracebacks import Traceback
 
-UNDETERMINED = 23
-"""Exit code of a step that failed before the job could report (`ops.core.exit_codes`)."""
 MOST_SAID = 1000
 
 _CALLS = {
@@ -63,7 +62,7 @@ class Verdict:
     first: str = ""
     ruled_out: tuple[str, ...] = ()
     traceback: Traceback | None = None
-    exit_code: int = UNDETERMINED
+    exit_code: int = ExitCode.STEP_FAILED
 
     @property
     def is_known(self) -> bool:
@@ -218,7 +217,7 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
 def choose_exit_code(evidence: Evidence, record: Mapping[str, Any] | None) -> int:
     """What the command that watched should end with: the job's own code where it is known."""
     try:
-        code = int(record["exit_code"]) if record is not None else UNDETERMINED
+        code = int(record["exit_code"]) if record is not None else ExitCode.STEP_FAILED
     except (KeyError, TypeError, ValueError):
-        return UNDETERMINED
-    return code if code in EXIT_CODES and code else UNDETERMINED
+        return ExitCode.STEP_FAILED
+    return code if code in EXIT_CODES and code else ExitCode.STEP_FAILED

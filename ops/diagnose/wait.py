@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,22 +11,22 @@ from fruits.errors import FruitsError
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.aws.emr import list_steps
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.core.console import Console, working
-from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError
 from ops.core.target import PROJECT
 from ops.diagnose import gather, render
 from ops.diagnose.causes import judge
 from ops.diagnose.evidence import Document, Evidence
-from ops.diagnose.gather import LATER, NEVER
+from ops.diagnose.gather import NEVER
 from ops.diagnose.verdict import Verdict
 from ops.logs import layout
+from ops.logs.layout import LATER
 
-LATE_SECONDS = 900.0
+LATE_SECONDS = layout.SHIPPING.total_seconds()
 POLL_SECONDS = 10.0
-POLL_SECONDS_EMULATED = 0.5
 FAILED_STATES = ("FAILED", "CANCELLED", "INTERRUPTED")
-OPEN_STATES = ("RUNNING", "CANCEL_PENDING")
+BEGUN_STATES = ("RUNNING", "CANCEL_PENDING")
 
 TROUBLE = (OperatorError, FruitsError, BotoCoreError, ClientError)
 """What looking may end with; a command that has failed already does not fail otherwise because of it."""
@@ -49,7 +48,7 @@ class Diagnosis:
 class NothingFailedError(OperatorError):
     """There is nothing to diagnose, which is no failure either."""
 
-    exit_code = 0
+    exit_code = ExitCode.DONE
 
 
 def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Console, *, patience: float) -> Diagnosis:
@@ -65,7 +64,7 @@ def diagnose_step(account: Account, cluster_id: str, step_id: str, console: Cons
     """
     evidence = gather.gather_step(account, cluster_id, step_id, logs=False)
     look = partial(gather.gather_step, account, cluster_id, step_id, logs=True)
-    if evidence.state in OPEN_STATES:
+    if evidence.state in BEGUN_STATES:
         return make_diagnosis(look())
     if evidence.state not in FAILED_STATES:
         raise NothingFailedError(
@@ -113,7 +112,7 @@ def diagnose_early(full: Evidence, early: Evidence) -> Diagnosis:
 
 def make_diagnosis(evidence: Evidence) -> Diagnosis:
     """What the evidence says now; of a log that is missing, also whether it can still come."""
-    when = LATER if evidence.shipping_seconds(datetime.now(UTC)) else NEVER
+    when = LATER if layout.shipping_seconds(evidence.end) else NEVER
     missing = f"{evidence.missing}: {when}" if evidence.missing else ""
     return Diagnosis(replace(evidence, missing=missing), judge(evidence))
 
@@ -122,8 +121,8 @@ def wait_for_logs(
     look: Callable[[], Evidence], evidence: Evidence, account: Account, console: Console, *, patience: float
 ) -> Diagnosis:
     """Look until the last logs are there, the cause is known, no log can come any more, or the patience ends."""
-    pause = POLL_SECONDS_EMULATED if account.target.emulated else POLL_SECONDS
-    limit = min(patience, evidence.shipping_seconds(datetime.now(UTC)))
+    pause = pace(POLL_SECONDS, emulated=account.target.emulated)
+    limit = min(patience, layout.shipping_seconds(evidence.end))
     try:
         with working(console, f"looking for the cause: {evidence.name}") as say:
 

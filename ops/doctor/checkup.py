@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.request import DEFAULT_MODEL
 
 from ops.aws.account import Account, Place, offline_target
+from ops.aws.refusals import is_passing
 from ops.aws.state_bucket import NoStateError, find_region
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, NotAppliedError, OperatorError, TerraformError
@@ -43,12 +44,13 @@ def find_account(place: Place) -> tuple[list[Finding], Account | None]:
     try:
         return [], Account.at(place)
     except NoCredentialsError as error:
-        text, _, cure = str(error).partition(". Log in")
         return [
-            Finding("credentials", FAILURE, text, f"log in{cure}"),
-            unchecked("AWS", f"not checked (no credentials): {ASKED}"),
+            explain_failure("credentials", error),
+            unchecked("AWS", f"there are no credentials to ask for {ASKED}"),
         ], None
-    except TerraformError:
+    except TerraformError as error:
+        if not place.is_local:
+            return [explain_failure("AWS", error)], None
         cure = "make local-up, or make apply, which starts it."
         return [unchecked("AWS", f"{NO_EMULATOR}, so it was not asked for {ASKED}", cure)], None
 
@@ -81,7 +83,7 @@ def examine_wheels(
 ) -> list[Finding]:
     """The wheelhouse here and, where there is a bucket for it, there."""
     if need is None:
-        return [unchecked("wheelhouse", "not checked: without a plan the processors are unknown")]
+        return [unchecked("wheelhouse", "without a plan the processors are unknown")]
     if (wrong := machine.check_architecture(need.architecture, arch)) is not None:
         return [wrong]
     finding, wheels = machine.check_wheelhouse(need.architecture)
@@ -99,6 +101,8 @@ def examine_states(account: Account) -> Finding:
     except NoStateError as error:
         foreign = str(error).partition(". Fix:")[0]
     except ClientError as error:
+        if is_passing(error):
+            raise
         foreign = str(error.response["Error"]["Code"])
     return cloud.judge_states(name, lies_in=lies_in, foreign=foreign, env=account.target.env)
 
@@ -106,7 +110,7 @@ def examine_states(account: Account) -> Finding:
 def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequence[str]) -> list[Finding]:
     """Everything that only the account can tell."""
     target, s3 = account.target, account.client("s3")
-    findings = cloud.check_caller(account.client("sts"), emulated=target.emulated)
+    findings = attempt("credentials", cloud.check_caller, account.client("sts"), emulated=target.emulated)
     regions, priced = (
         account.session.get_available_regions("ec2"),
         sorted({place for place, _ in prices.table().instances}),
@@ -114,10 +118,11 @@ def examine_account(account: Account, need: ClusterNeeds | None, buckets: Sequen
     european = read_european_regions()
     findings.append(cloud.judge_region(target.region, european=european, known=regions, priced=priced))
     if not target.local_state:
-        findings.append(examine_states(account))
-    findings += cloud.check_names(s3, [*target.bucket_names.values()], buckets, target.region, target.env)
+        findings += attempt("states", examine_states, account)
+    names = [*target.bucket_names.values()]
+    findings += attempt("bucket", cloud.check_names, s3, names, buckets, target.region, target.env)
     if need is None:
-        return [*findings, unchecked("vCPUs", "not checked: without a plan it is unknown what the account needs")]
+        return [*findings, unchecked("vCPUs", "without a plan it is unknown what the account needs")]
     ends = read_ends_of_support()
     return [*findings, *cloud.check_account(account.client, need, ends, env=target.env, region=target.region)]
 
@@ -139,22 +144,15 @@ class Plans:
     weights: str | None = None
 
 
-def examine(
-    place: Place, plans: Plans, console: Console, account: Account | None = None
-) -> tuple[list[Finding], Account | None]:
-    """Every check, in the order in which things would fail; and the account, where there is one.
-
-    ``account`` is given where it is rehearsed.
-    """
+def examine(place: Place, plans: Plans, console: Console) -> tuple[list[Finding], Account | None]:
+    """Every check, in the order in which things would fail; and the account, where there is one."""
     findings = machine.check_tools(plans.model, plans.weights)
-    target = account.target if account else offline_target(place)
     with console.status("planning"):
-        more, plan = try_plan(target, plans.size)
+        more, plan = try_plan(offline_target(place), plans.size)
     findings += more
     need = read_needs(plan) if plan else None
-    if account is None:
-        more, account = find_account(place)
-        findings += more
+    more, account = find_account(place)
+    findings += more
     buckets: list[str] = []
     if account is not None:
         with console.status("asking AWS"):
@@ -162,7 +160,7 @@ def examine(
             try:
                 findings += examine_account(account, need, buckets)
             except BotoCoreError as error:  # no network: no further call would get through either
-                findings.append(unchecked("AWS", " ".join(str(error).split()), "look at the network."))
+                findings.append(unchecked("AWS", " ".join(str(error).split()), "check the network."))
                 account = None
     with console.status("reading the wheels"):
         findings += examine_wheels(need, account, buckets, plans.size.arch)

@@ -9,7 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ops.aws.describe import list_pages
+from ops.aws.refusals import is_passing, is_throttled
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
 from ops.job import wheelhouse
@@ -68,14 +70,14 @@ def judge_quota(market: str, *, need: int, quota: float, used: int, region: str)
     about, code = QUOTAS[market]
     name = f"vCPUs {about}"
     free = int(quota) - used
-    others = f", of which {used} are in use by others" if used else ""
+    others = f", of which others use {used}" if used else ""
     if need <= free:
         return ok(name, f"{need} of a quota of {quota:.0f}{others}")
     cure = (
         f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
         f"--desired-value {need + used} --region {region} (hours to days); or a smaller cluster."
     )
-    return failure(name, f"{need} are needed, and the quota is {quota:.0f}{others}", cure)
+    return failure(name, f"{need} needed, and the quota is {quota:.0f}{others}", cure)
 
 
 def judge_offerings(fleets: Sequence[prices.Fleet], offered: Mapping[str, Set[str]]) -> Finding:
@@ -108,7 +110,9 @@ def judge_release(label: str, *, known: bool, end: str | None, today: date) -> F
     if days < 0:
         return failure("release", f"{label} has had no support since {end}", "release_label = a newer one.")
     if days < SUPPORT_DAYS:
-        return warning("release", f"{label} is supported for {days} more days, until {end}", "upgrade soon.")
+        return warning(
+            "release", f"{label} is supported for {format_count(days, 'more day')}, until {end}", "upgrade soon."
+        )
     return ok("release", f"{label}, supported until {end}")
 
 
@@ -166,8 +170,8 @@ def judge_upload(made: wheelhouse.Wheelhouse, uploaded: Sequence[str], where: st
     files = [*made.sums, wheelhouse.SUMS]
     missing = sorted(set(files) - set(uploaded))
     if not missing:
-        return ok("wheels in S3", f"all {len(files)} files in {where}")
-    cause = f"{len(missing)} of {len(files)} files are not in {where} (such as {missing[0]})"
+        return ok("wheels in S3", f"all {format_count(len(files), 'file')} in {where}")
+    cause = f"{where} lacks {len(missing)} of {format_count(len(files), 'file')} (such as {missing[0]})"
     return warning("wheels in S3", cause, "make apply uploads what is missing.")
 
 
@@ -216,6 +220,8 @@ def check_caller(sts: Any, *, emulated: bool) -> list[Finding]:
         answer = sts.get_caller_identity()
         findings = [judge_identity(answer["Arn"], answer["Account"])]
     except ClientError as error:
+        if is_throttled(error):
+            raise
         answer = error.response
         cure = "log in (aws sso login, or AWS_PROFILE=)."
         findings = [failure("credentials", f"AWS rejected them: {error}", cure)]
@@ -268,6 +274,8 @@ def check_names(s3: Any, buckets: Sequence[str], known: Sequence[str], region: s
         try:
             lies_in = s3.head_bucket(Bucket=name).get("BucketRegion") or region
         except ClientError as error:
+            if is_passing(error):
+                raise
             code = str(error.response["Error"]["Code"])
             if code not in ("404", "NoSuchBucket"):
                 foreign = code

@@ -7,9 +7,10 @@ from typing import Any, ParamSpec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.aws.refusals import describe_refusal
+from ops.core.errors import ExitCode
+from ops.core.text import format_count
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
-SOMETHING_WILL_FAIL = 7
 P = ParamSpec("P")
 
 
@@ -32,24 +33,24 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """For a reader."""
+        """The finding as a line for a reader."""
         cure = f" Fix: {self.cure}" if self.cure else ""
         end = "" if not cure or self.cause.endswith((".", "?")) else "."
         return f"{self.state:8} {self.check:14} {self.cause}{end}{cure}"
 
 
 def ok(check: str, cause: str) -> Finding:
-    """All is well."""
+    """A finding that all is well."""
     return Finding(check, OK, cause)
 
 
 def warning(check: str, cause: str, cure: str = "") -> Finding:
-    """It may fail, or could not be checked."""
+    """A finding that something may fail, or could not be checked."""
     return Finding(check, WARNING, cause, cure)
 
 
 def failure(check: str, cause: str, cure: str) -> Finding:
-    """It will fail."""
+    """A finding that something will fail."""
     return Finding(check, FAILURE, cause, cure)
 
 
@@ -80,8 +81,8 @@ def attempt(
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0, or `SOMETHING_WILL_FAIL` with a failure among them; warnings let a command go on."""
-    return SOMETHING_WILL_FAIL if any(finding.state == FAILURE for finding in findings) else 0
+    """Whether something will fail; warnings let a command go on."""
+    return ExitCode.WILL_FAIL if any(finding.state == FAILURE for finding in findings) else ExitCode.DONE
 
 
 def count_findings(findings: Sequence[Finding]) -> str:
@@ -91,10 +92,9 @@ def count_findings(findings: Sequence[Finding]) -> str:
     '2 ok, 1 warning, 0 failures'
     """
     number = {state: sum(finding.state == state for finding in findings) for state in (OK, WARNING, FAILURE)}
-    plural = {state: "" if number[state] == 1 else "s" for state in number}
-    return f"{number[OK]} ok, {number[WARNING]} warning{plural[WARNING]}, {number[FAILURE]} failure{plural[FAILURE]}"
+    return f"{number[OK]} ok, {format_count(number[WARNING], 'warning')}, {format_count(number[FAILURE], 'failure')}"
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """For a program."""
+    """Findings for a program."""
     return [asdict(finding) for finding in findings]

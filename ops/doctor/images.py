@@ -9,6 +9,7 @@ from fruits.inputs import LeftOut, filter_images, require_folder, walk
 from fruits.store import Entry, Store, split_uri
 
 from ops.aws.describe import list_pages
+from ops.core.text import format_count
 from ops.data.images import count_by_class
 from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 
@@ -24,7 +25,7 @@ def judge_images(classes: Mapping[str, int], left_out: LeftOut, where: str, cure
     most = sorted(classes, key=lambda label: (-classes[label], label))
     names = ", ".join(f"{label} {classes[label]:,}" for label in most[:SHOWN])
     more = f" and {len(most) - SHOWN} more" if len(most) > SHOWN else ""
-    about = f"{total:,} image{'' if total == 1 else 's'} of {len(most)} class{'' if len(most) == 1 else 'es'}"
+    about = f"{format_count(total, 'image')} of {format_count(len(most), 'class')}"
     if len(classes) == 1:
         cure = "put each class into a folder of its own, or go on: the class is only a label."
         return warning("images", f"{about} below {where}: {names}{others}", cure)

@@ -11,6 +11,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from localaws.java import SUPPORTED, find_java_home
 from ops.core.errors import TerraformError
+from ops.core.text import format_count
 from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 from ops.job import wheelhouse
 from ops.terraform.binary import MINIMUM, find_terraform
@@ -23,10 +24,7 @@ def check_terraform(variables: Mapping[str, str] | None = None) -> Finding:
     try:
         path = find_terraform(variables)
     except TerraformError as error:
-        text = str(error)
-        cause, _, cure = text.partition(". Install") if ". Install" in text else text.partition(". Name")
-        lead = "install" if ". Install" in text else "name"
-        return failure("terraform", cause, f"{lead}{cure}")
+        return explain_failure("terraform", error)
     return ok("terraform", f"{path}, {'.'.join(map(str, MINIMUM))} or newer")
 
 
@@ -112,9 +110,11 @@ def check_wheelhouse(
         return failure("wheelhouse", str(error).rstrip("."), f"rm -r {folder}; make wheelhouse ARCH={arch}."), None
     names = [name for name in wheels.sums if name != wheelhouse.LOCK]
     if wrong := list_misfits(names, machine):
-        cause = f"{len(wrong)} wheels cannot be installed on a node of {machine} (such as {wrong[0]})"
+        cause = f"{format_count(len(wrong), 'wheel')} cannot be installed on a node of {machine} (such as {wrong[0]})"
         return failure("wheelhouse", cause, "make lock, then make wheelhouse."), None
-    about = f"{len(names)} wheels, {wheels.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    about = (
+        f"{format_count(len(names), 'wheel')}, {wheels.size / 1e6:.0f} MB, for Python {wheelhouse.PYTHON} on {machine}"
+    )
     return ok("wheelhouse", f"{about}, each as locked"), wheels
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.core.console import Console
+from ops.core.text import format_count
 from ops.job.results import Result
 
 SHOWN = 10
@@ -33,7 +34,8 @@ def validate_result(result: Result) -> classifier.CrossValidation:
     classes = len(set(labels))
     if classes > MAX_CLASSES:
         raise InputError(
-            f"the result has {classes:,} classes, and {MAX_CLASSES:,} can be told apart here. Fix: CLASSES=."
+            f"the result has {format_count(classes, 'class')}, and {MAX_CLASSES:,} can be told apart here. Fix: "
+            "CLASSES=."
         )
 
     def scores() -> Iterator[NDArray[np.floating]]:
@@ -42,14 +44,15 @@ def validate_result(result: Result) -> classifier.CrossValidation:
     validation = cross_validate_blocks(paths, labels, scores)
     if validation is None:
         raise InputError(
-            f"a classifier needs two classes of two images, and {result.store.uri} has {len(labels):,} images of "
-            f"{classes} class{'es' if classes != 1 else ''}. Fix: a run over more of them, without CLASSES= or LIMIT=."
+            f"a classifier needs two classes of two images, and {result.store.uri} has "
+            f"{format_count(len(labels), 'image')} of {format_count(classes, 'class')}. Fix: a run over more of "
+            "them, without CLASSES= or LIMIT=."
         )
     return validation
 
 
 def add_classifier(result: Result, validation: classifier.CrossValidation) -> bool:
-    """Put it into the result's page; False where there is no page, or one of another version."""
+    """Put a validation into the result's page; False where there is no page, or one of another version."""
     try:
         text = result.store.read(REPORT).decode()
     except (OSError, UnicodeDecodeError):
@@ -102,12 +105,13 @@ def classify(result: Result) -> tuple[classifier.CrossValidation, bool]:
 
 
 def show_validation(result: Result, validation: classifier.CrossValidation, written: bool, console: Console) -> None:
-    """What came out, for a reader."""
+    """What a cross-validation found, for a reader."""
     first, second = validation.by_fold
     classes, scores = len(validation.labels), result.summary["k"]
+    images = format_count(validation.images, "image")
     console.print(
-        f"{100 * validation.accuracy:.1f}% of {validation.images:,} images of {classes:,} classes are recognised from "
-        f"{scores:,} scores (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
+        f"{100 * validation.accuracy:.1f}% of {images} of {format_count(classes, 'class')} are recognised from "
+        f"{format_count(scores, 'score')} (folds: {100 * first:.1f} and {100 * second:.1f}%; the largest class alone: "
         f"{100 * validation.chance:.1f}%)"
     )
     console.print(f"tested on images it has not seen: {validation.split.statement}")

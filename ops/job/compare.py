@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from ops.core.text import format_count
 from ops.job.results import Result
 
 PAGE = "comparison.html"
@@ -176,10 +177,10 @@ def list_facts(comparison: Comparison) -> list[tuple[str, str, str]]:
 def write_statements(comparison: Comparison) -> list[str]:
     """What the numbers of both together say."""
     lines = [
-        f"{len(comparison.common):,} images are in both; {len(comparison.gained):,} only in the newer, "
+        f"{format_count(len(comparison.common), 'image', 'is')} in both; {len(comparison.gained):,} only in the newer, "
         f"{len(comparison.lost):,} only in the earlier result."
     ]
-    if len(comparison.compared) > 1:
+    if len(comparison.compared) > 2:  # of two, each is the other's nearest
         sample = (
             f"a sample of {len(comparison.compared):,} of them"
             if len(comparison.compared) < len(comparison.common)
@@ -192,7 +193,8 @@ def write_statements(comparison: Comparison) -> list[str]:
         )
     if comparison.accuracies() is not None:
         better, worse = len(comparison.changed(to=True)), len(comparison.changed(to=False))
-        lines.append(f"{better:,} images are recognised only in the newer result, {worse:,} only in the earlier one.")
+        recognised = f"{format_count(better, 'image', 'is')} recognised only in the newer result"
+        lines.append(f"{recognised}, {worse:,} only in the earlier one.")
     return lines
 
 

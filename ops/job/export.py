@@ -71,10 +71,9 @@ def choose_exported(result: Result, limit: int, source: str = "") -> Images:
         for path, label, row in zip(block.paths, block.labels, block.scores, strict=True):
             if (i := chosen.get(path)) is not None:
                 labels[i], scores[i] = label, row
-    run = Store(str(result.summary["arguments"].get("input", ".")))
-    inside = [path[len(run.uri) + 1 :] for path in chosen]
-    images = Store(source) if source else run
-    read = make_thumbnails(images, [f"{images.uri}/{path}" for path in inside])
+    inside = result.below_input(chosen)
+    images = Store(source or str(result.summary["arguments"].get("input", ".")))
+    read = make_thumbnails(images, [images.location(path) for path in inside])
     return Images(inside, labels, scores, [base64.b64decode(text) for text in read])
 
 

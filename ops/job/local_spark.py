@@ -24,8 +24,10 @@ from rich.text import Text
 
 from localaws.java import find_java_home
 from ops.core.console import Console, fail
+from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
 from ops.core.programs import describe_commit, end_group, inherited_environment
+from ops.core.text import format_count
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip
@@ -125,7 +127,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
             console.print(
                 "interrupted. What was featurized is kept: the same command continues where this one stopped."
             )
-            return 130
+            return ExitCode.INTERRUPTED
         finally:
             end_group(process)
     if code == 0:
@@ -136,26 +138,25 @@ def run_job(request: Request, console: Console, master: str) -> int:
 
 
 def describe_run(summary: dict[str, Any], output: Store) -> Text:
-    """What came out, for a reader."""
+    """What came out of a run, for a reader."""
     computed, earlier = summary["images_featurized_now"], summary["images_ok"] - summary["images_featurized_now"]
     if not computed:
-        work = f"no feature was computed: all {summary['images_ok']:,} were kept from an earlier run"
+        whole = "the only one was" if earlier == 1 else f"all {earlier:,} were"
+        work = f"no feature was computed: {whole} kept from an earlier run"
     else:
         seconds = summary["seconds"]["featurize"]
-        work = f"{computed:,} {'image' if computed == 1 else 'images'} featurized in {seconds:.1f} s"
+        work = f"{format_count(computed, 'image')} featurized in {seconds:.1f} s"
         if computed >= LEAST_FOR_A_RATE:
             work += f": {summary['images_per_second']:.0f} images/s"
         if earlier > 0:
-            work += f" ({earlier:,} more were kept from an earlier run)"
-    changes = (
-        f"\n{summary['rows_removed']:,} rows of removed or changed images were dropped from the result"
-        if summary["rows_removed"]
-        else ""
-    )
+            work += f" ({format_count(earlier, 'other', 'was')} kept from an earlier run)"
+    changes = ""
+    if dropped := summary["rows_removed"]:
+        changes += f"\n{format_count(dropped, 'row', 'was')} dropped from the result (of removed or changed images)"
     if unselected := summary["features_of_others"]:
-        changes += f"\n{unselected:,} features of images that were not selected are kept for other runs"
+        changes += f"\nfeatures of {format_count(unselected, 'other image')} are kept for other runs"
     if repaired := summary["repaired"]:
-        changes += f"\n{len(repaired):,} files were missing or damaged and were recomputed: {repaired[0]}"
+        changes += f"\n{format_count(len(repaired), 'file', 'was')} missing or damaged, and recomputed: {repaired[0]}"
         changes += f" and {len(repaired) - 1:,} more (run.json)" if len(repaired) > 1 else ""
     rejects = describe_rejects(summary["rejected"])
     rejected = f", {rejects}; see rejects/" if rejects else ", none rejected"
@@ -163,7 +164,7 @@ def describe_run(summary: dict[str, Any], output: Store) -> Text:
     omissions = f"\nleft out  {left_out.sentence()}" if left_out else ""
     text = (
         f": the job took {summary['seconds_total']:.0f} s\n"
-        f"images    {summary['images_in']:,} of {len(summary['classes'])} classes{rejected}{omissions}\n"
+        f"images    {summary['images_in']:,} of {format_count(len(summary['classes']), 'class')}{rejected}{omissions}\n"
         f"features  {summary['model']}, {summary['dimension']:,} per image; {work}{changes}\n"
         f"pca       k = {summary['k']}: {summary['variance_statement']}\n"
         f"results   {output.uri}\n"

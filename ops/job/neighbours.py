@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from ops.core.text import format_count
 from ops.job.results import Result
 
 VOTERS = 5
@@ -61,8 +62,8 @@ def compute_scores(result: Result, uri: str) -> NDArray[np.float64]:
     model, engine = result.engine()
     if model.dimension != mean.size:
         raise InputError(
-            f"the network gives {model.dimension} features and the PCA takes {mean.size}: {result.store.uri} mixes "
-            "files of two runs. Fix: run the job again."
+            f"the network gives {format_count(model.dimension, 'feature')} and the PCA takes {mean.size:,}: "
+            f"{result.store.uri} mixes files of two runs. Fix: run the job again."
         )
     with Guard(model.image_size, BATCH) as guard:
         if (reason := guard.decode([data])[0]) is not None:
@@ -103,17 +104,16 @@ def vote(neighbours: list[Neighbour]) -> tuple[str, int, int]:
 
 
 def make_neighbours_table(result: Result, neighbours: list[Neighbour]) -> Table:
-    """The list."""
+    """The nearest images as a table."""
     table = Table("", "distance", "class", "image", title=f"nearest images in {result.store.uri}", title_justify="left")
-    inside = str(result.summary["arguments"].get("input", "")).rstrip("/") + "/"
-    for rank, neighbour in enumerate(neighbours, 1):
-        image = Text(neighbour.path.removeprefix(inside), overflow="fold")
-        table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), image)
+    paths = result.below_input(neighbour.path for neighbour in neighbours)
+    for rank, (neighbour, path) in enumerate(zip(neighbours, paths, strict=True), 1):
+        table.add_row(str(rank), f"{neighbour.distance:.2f}", Text(neighbour.label), Text(path, overflow="fold"))
     return table
 
 
 def describe_neighbours(result: Result, image: str, neighbours: list[Neighbour]) -> dict[str, Any]:
-    """For a program."""
+    """The nearest images and their vote, for a program."""
     label, votes, voters = vote(neighbours)
     return {
         "image": image,

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from fruits.request import Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
+from ops.core.text import format_count
 from ops.job.local_spark import MODELS, RUNS, make_request
 from ops.job.names import result_name
 
@@ -57,7 +59,8 @@ class Result:
         store = Store(uri)
         try:
             summary = json.loads(store.read(RUN))
-            is_record = {"model", "model_sha256", "k", "images_ok", "arguments"} <= summary.keys()
+            kinds = {"model": str, "model_sha256": str, "k": int, "images_ok": int, "arguments": dict}
+            is_record = all(isinstance(summary.get(name), kind) for name, kind in kinds.items())
         except FileNotFoundError:
             raise InputError(
                 f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
@@ -77,17 +80,19 @@ class Result:
         InputError : neither the Parquet files nor the CSV file is there
         """
         rows = 0
-        for batch in self._readable():
-            rows += batch.num_rows
-            yield Block(
-                batch.column("path").to_pylist(),
-                batch.column("label").to_pylist(),
-                to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch),
-            )
+        for block in self._readable():
+            rows += len(block.paths)
+            if block.scores.shape[1] != self.summary["k"]:
+                raise InputError(
+                    f"{self.store.uri} holds {format_count(block.scores.shape[1], 'score')} per image, but its {RUN} "
+                    f"says k = {self.summary['k']}: files of two runs are mixed. Fix: make results, or run the job "
+                    "again."
+                )
+            yield block
         if rows != self.summary["images_ok"]:
             raise InputError(
-                f"{self.store.uri} holds scores of {rows:,} images, but its {RUN} says {self.summary['images_ok']:,}. "
-                "Fix: make results fetches them again; or run the job again."
+                f"{self.store.uri} holds scores of {format_count(rows, 'image')}, but its {RUN} says "
+                f"{self.summary['images_ok']:,}. Fix: make results fetches them again; or run the job again."
             )
 
     def names(self) -> tuple[list[str], list[str]]:
@@ -100,14 +105,17 @@ class Result:
         return paths, labels
 
     def below_input(self, paths: Iterable[str]) -> list[str]:
-        """Paths as they lie below the input of the run."""
-        inside = len(Store(str(self.summary["arguments"].get("input", "."))).uri) + 1
-        return [path[inside:] for path in paths]
+        """Paths as they lie below the input of the run, whichever working directory and home that had."""
+        given = str(self.summary["arguments"].get("input", "."))
+        root, tail = f"{Store(given).uri}/", f"/{PurePosixPath(given.removeprefix('~/'))}/"
+        return [path[len(root) :] if path.startswith(root) else path.partition(tail)[2] or path for path in paths]
 
-    def _readable(self) -> Iterator[pa.RecordBatch]:
+    def _readable(self) -> Iterator[Block]:
         try:
-            yield from self._batches()
-        except (OSError, pa.ArrowInvalid, KeyError, StorageError) as error:
+            for batch in self._batches():
+                scores = to_matrix(batch.column("scores")) if "scores" in batch.schema.names else _columns(batch)
+                yield Block(batch.column("path").to_pylist(), batch.column("label").to_pylist(), scores)
+        except (OSError, ValueError, KeyError, StorageError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"the scores at {self.store.uri} cannot be read ({reason}). Fix: make results, or run the job again."
@@ -152,8 +160,9 @@ class Result:
             ) from error
         if components.shape != (self.summary["k"], mean.size):
             raise InputError(
-                f"{self.store.location(MODEL)} has {components.shape[0]} components of {components.shape[1]} features, "
-                f"but {RUN} says k = {self.summary['k']}: files of two runs are mixed. Fix: run the job again."
+                f"{self.store.location(MODEL)} has {format_count(components.shape[0], 'component')} of "
+                f"{format_count(components.shape[1], 'feature')}, but {RUN} says k = {self.summary['k']}: files of "
+                "two runs are mixed. Fix: run the job again."
             )
         return mean, components
 

@@ -25,6 +25,8 @@ from fruits.request import DEFAULT_MODEL, DEFAULT_VARIANCE, PRECISIONS, Request
 from fruits.store import Store
 from numpy.typing import NDArray
 
+from ops.core.text import format_count
+
 SIZES = (224, 160, 128, 96)
 SAMPLE = 600
 PER_CLASS = 8
@@ -120,17 +122,17 @@ def recommend(rows: Sequence[Row]) -> Advice:
 
 
 def _why(chosen: Row, best: Row, rows: Sequence[Row]) -> str:
-    n = len(chosen.right)
+    images = format_count(len(chosen.right), "image")
     default = next((row for row in rows if row.choice == Choice(*DEFAULT)), None)
     reasons = []
     if default is not None and default is not chosen:
         reasons.append(f"{chosen.rate / default.rate:.1f} times as fast as the default ({default.choice})")
     if chosen is best:
-        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f}% of {n:,} images)")
+        reasons.append(f"none of the choices is more accurate ({100 * chosen.accuracy:.1f}% of {images})")
     else:
         error = standard_error(best.right, chosen.right)
         reasons.append(
-            f"{100 * chosen.accuracy:.1f}% of {n:,} images are recognised against {100 * best.accuracy:.1f}% with "
+            f"{100 * chosen.accuracy:.1f}% of {images} are recognised against {100 * best.accuracy:.1f}% with "
             f"{best.choice}, a difference within its standard error ({100 * error:.1f} points)"
         )
     return "; ".join(reasons)
@@ -173,8 +175,9 @@ def take_sample(store: Store, size: int) -> Sample:
     large = sorted((label for label, keys in by_class.items() if len(keys) > 1), key=_lot)
     if len(large) < 2:
         raise InputError(
-            f"{store.uri} holds {images:,} images of {len(by_class):,} classes, and choices are compared by how well "
-            "they tell classes apart. Fix: INPUT= with two folders or more, of two images or more each: <class>/<name>."
+            f"{store.uri} holds {format_count(images, 'image')} of {format_count(len(by_class), 'class')}, and choices "
+            "are compared by how well they tell classes apart. Fix: INPUT= with two folders or more, of two images or "
+            "more each: <class>/<name>."
         )
     chosen = large[: max(2, size // PER_CLASS)]
     turns = {label: sorted(by_class[label], key=_lot) for label in chosen}
@@ -300,8 +303,8 @@ def measure(
     labels = {label for label, is_usable in zip(sample.labels, usable, strict=True) if is_usable}
     if usable.sum() < 2 * PER_CLASS or len(labels) < 2:
         raise InputError(
-            f"{int(usable.sum())} of {len(usable)} sampled images of {sample.store.uri} can be decoded: too few to "
-            "compare. Fix: INPUT= with more of them; LIMIT= takes a larger sample."
+            f"{int(usable.sum())} of {format_count(len(usable), 'sampled image')} of {sample.store.uri} can be "
+            "decoded: too few to compare. Fix: INPUT= with more of them; LIMIT= takes a larger sample."
         )
     say("learning and testing")
     return _rows(sample, usable, measured)
@@ -323,7 +326,8 @@ def _compute(
             for cell in cells:
                 cell.compute(guard.pixels)
             if done % SAID_EVERY == 0:
-                say(f"{size} pixels: {done:,} of {len(sample.keys):,} images by {len(cells)} networks")
+                networks = format_count(len(cells), "network")
+                say(f"{size} pixels: {done:,} of {format_count(len(sample.keys), 'image')} by {networks}")
             done += len(good)
     return float(np.nanmean(seconds)) if decoded.any() else math.inf, decoded
 

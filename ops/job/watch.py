@@ -10,6 +10,7 @@ from fruits.store import Store
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from ops.core.console import CommandClock, Console, stamp
+from ops.core.text import format_count
 
 PHASES = {
     "start": "starting Spark",
@@ -24,6 +25,7 @@ PHASES = {
     "done": "done",
 }
 PLAIN_INTERVAL = 10.0
+READ_SECONDS = 0.5
 
 
 class Watcher:
@@ -54,7 +56,7 @@ def describe_progress(report: dict[str, Any] | None) -> str:
         return PHASES["start"]
     text = PHASES.get(report["phase"], str(report["phase"]))
     if report["phase"] == "featurize" and report.get("images_to_featurize"):
-        text += f": {report['images_done']:,} of {report['images_to_featurize']:,} images"
+        text += f": {report['images_done']:,} of {format_count(report['images_to_featurize'], 'image')}"
         if report["images_rejected"]:
             text += f", {report['images_rejected']:,} rejected"
         if report["images_per_second"] and report["images_to_featurize"] >= LEAST_FOR_A_RATE:
@@ -64,12 +66,12 @@ def describe_progress(report: dict[str, Any] | None) -> str:
     return text
 
 
-def show_progress(watcher: Watcher, ended: Callable[[], int | None], console: Console, interval: float = 0.5) -> int:
+def show_progress(watcher: Watcher, ended: Callable[[], int | None], console: Console) -> int:
     """Show reports until the job has ended; returns its exit code."""
-    return _show_bar(watcher, ended, console, interval) if console.is_terminal else _show_lines(watcher, ended, console)
+    return _show_bar(watcher, ended, console) if console.is_terminal else _show_lines(watcher, ended, console)
 
 
-def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Console, interval: float) -> int:
+def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Console) -> int:
     columns = (SpinnerColumn(), CommandClock(), BarColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(PHASES["start"], total=None)
@@ -79,7 +81,7 @@ def _show_bar(watcher: Watcher, ended: Callable[[], int | None], console: Consol
             done = report["images_done"] + report["images_rejected"] if report is not None and working else 0
             total = report["images_to_featurize"] if report is not None and working else None
             bar.update(task, description=describe_progress(report), total=total, completed=done)
-            time.sleep(interval)
+            time.sleep(READ_SECONDS)
     return code
 
 
@@ -93,5 +95,5 @@ def _show_lines(watcher: Watcher, ended: Callable[[], int | None], console: Cons
         if phase != last_phase or now >= next_line:
             console.print(f"{stamp()} {describe_progress(report)}")
             last_phase, next_line = phase, now + PLAIN_INTERVAL
-        time.sleep(0.5)
+        time.sleep(READ_SECONDS)
     return code

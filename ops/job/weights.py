@@ -8,7 +8,7 @@ trusts only what stands there.
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from fruits import backbones
@@ -16,6 +16,7 @@ from fruits.backbones.weights import SUMS, compute_sha256, parse_sums
 from fruits.errors import ModelError, UsageError
 
 from ops.core.console import Console, counting
+from ops.core.text import format_count
 
 PUBLISHED = {
     name: backbone.source
@@ -46,10 +47,12 @@ def download_file(url: str, target: Path, console: Console) -> None:
                 while chunk := answer.read(1 << 18):
                     sink.write(chunk)
                     advance(len(chunk))
+                if sink.tell() < start + length:  # `read` gives what there is, and no error
+                    raise OSError(f"it broke off after {sink.tell():,} of {format_count(start + length, 'byte')}")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is the whole file
             raise ModelError(f"{url} answers {error.code} {error.reason}. Fix: check that it still exists.") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ModelError(
             f"{url} cannot be fetched: {error}. Fix: check the network and run again, it continues; or fetch the file "
             f"elsewhere, put it at {target}, and run again to have it checked."
@@ -84,9 +87,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
     return sums[path.name]
 
 
-def fetch_weights(
-    model: str, folder: Path, console: Console, get: Callable[[str, Path, Console], None] = download_file
-) -> tuple[Path, str]:
+def fetch_weights(model: str, folder: Path, console: Console) -> tuple[Path, str]:
     """Fetch (where missing), check and record one backbone's weights; returns the file and its sha256.
 
     Raises
@@ -99,11 +100,11 @@ def fetch_weights(
         if not model:
             raise UsageError(f"no network was given. Fix: MODEL=one of {known}.")
         if model in backbones.BACKBONES:
-            raise UsageError(f"the weights of {model} come with its package. Fix: nothing is to be fetched.")
+            raise UsageError(f"the weights of {model} come with its package: nothing has to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
     source = PUBLISHED[model]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file
     if not path.exists():
-        get(source.url, path, console)
+        download_file(source.url, path, console)
     return path, vouch(model, source, path)

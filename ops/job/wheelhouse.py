@@ -26,12 +26,13 @@ from urllib.parse import unquote, urlsplit
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ops.core.console import Console, counting, working
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
+from ops.core.text import format_count
 
 PYTHON = "3.11"
 GLIBC = (2, 34)
@@ -49,7 +50,7 @@ POLL_SECONDS = 0.5
 class WheelhouseError(OperatorError):
     """The wheelhouse cannot be made or uploaded; the message says why and what to do."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,15 @@ def parse_lock(text: str) -> dict[str, frozenset[str]]:
 
 
 def read_pin(wheel: str) -> str:
-    """The pin that a wheel's file name answers.
+    """The pin that a wheel's file name answers; empty where the name is no wheel's.
 
-    >>> read_pin("absl_py-2.5.1-py3-none-any.whl")
-    'absl-py==2.5.1'
+    >>> read_pin("absl_py-2.5.1-py3-none-any.whl"), read_pin("notes.whl")
+    ('absl-py==2.5.1', '')
     """
-    name, version, _, _ = parse_wheel_filename(wheel)
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel)
+    except InvalidWheelFilename:
+        return ""
     return f"{name}=={version}"
 
 
@@ -128,8 +132,8 @@ def check_wheels(folder: Path, lock: bytes) -> Wheelhouse:
     by_pin = {read_pin(name): name for name in wheels}
     if missing := sorted(hashes.keys() - by_pin.keys()):
         raise WheelhouseError(
-            f"{folder} lacks {len(missing)} of {len(hashes)} wheels (such as {missing[0]}). Fix: remove it and run"
-            " `make wheelhouse` again."
+            f"{folder} lacks {len(missing)} of {format_count(len(hashes), 'wheel')} (such as {missing[0]}). Fix: "
+            "remove it and run `make wheelhouse` again."
         )
     sums = {LOCK: hashlib.sha256(lock).hexdigest()}
     for name in wheels:
@@ -171,10 +175,10 @@ def build_wheelhouse(
         return _build(source, machine, root, advance)
 
 
-def is_here(arch: str, *, root: Path = FOLDER, locks: Path = LOCKS) -> bool:
+def is_here(arch: str) -> bool:
     """Whether nothing has to be downloaded for an architecture; hashes are not checked."""
-    lock = locks / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
-    return lock.exists() and (root / hash_lock(lock.read_bytes()) / SUMS).exists()
+    lock = LOCKS / f"requirements-{ARCHITECTURES.get(arch, arch)}.txt"
+    return lock.exists() and (FOLDER / hash_lock(lock.read_bytes()) / SUMS).exists()
 
 
 def build_visibly(arch: str, console: Console, build: Callable[..., Wheelhouse] = build_wheelhouse) -> Wheelhouse:

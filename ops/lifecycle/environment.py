@@ -5,7 +5,7 @@ With ``ENV=local`` all of it happens on the embedded AWS, which is started when 
 
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from localaws.settings import Settings
 from ops.aws import transfer
 from ops.aws.account import Account, Place
 from ops.aws.describe import list_pages
-from ops.aws.poll import poll
-from ops.aws.state_bucket import NoStateError, make_state, require_state
+from ops.aws.poll import pace, poll
+from ops.aws.state_bucket import MissingStateError, make_state_bucket, require_state
 from ops.aws.studio import find_domain
 from ops.aws.sweep import find_vpcs, has_studio, sweep_network
 from ops.core.console import Console, Person, ask, counting, elapsed, working
-from ops.core.errors import OperatorError, WrongUseError
+from ops.core.errors import ExitCode, OperatorError, UnfinishedError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
+from ops.core.text import format_count
 from ops.cost import after, in_report
 from ops.cost.quote import describe_before_apply
 from ops.cost.upkeep import tell_upkeep
@@ -134,24 +135,35 @@ def ensure_state(account: Account, person: Person, console: Console) -> bool:
 
     Raises
     ------
-    NoStateError : it is not there, and nobody said that it may be made
+    NoStateError : it cannot be used; or it is not there, and nobody said that it may be made
     """
     try:
         require_state(account)
-    except NoStateError:
+    except MissingStateError:
         bucket = account.target.state_bucket
         text = f"Terraform keeps its states in {bucket}, once per account: a few kilobytes, which no command removes."
         if not person.has_agreed:
             if not person.is_present:
                 raise
             confirm(account, [text], person, console)
-        make_state(account.client("s3"), account.target)
+        make_state_bucket(account.client("s3"), account.target)
         console.print(f"{bucket} made")
         return True
     return False
 
 
-def ask_first(account: Account, storage: Workspace, order: Order, console: Console, refused: str = NOTHING) -> None:
+def refuse_broken_rule(account: Account, plan: Mapping[str, Any]) -> None:
+    """Check a plan against the rules of `ops.plan.policies`.
+
+    Raises
+    ------
+    OperatorError : it breaks one
+    """
+    if broken := policies.check_plan(plan, region=account.target.region):
+        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=ExitCode.RULE)
+
+
+def ask_first(account: Account, order: Order, console: Console, refused: str = NOTHING) -> None:
     """Show what both stacks would make and its price, and ask, before anything is there. The embedded AWS asks nothing.
 
     Parameters
@@ -164,27 +176,33 @@ def ask_first(account: Account, storage: Workspace, order: Order, console: Conso
     """
     if account.target.emulated:
         return
-    with working(console, "planning", quiet=True):
-        changes, plan = preview_plans(account, storage, order.size)
-    if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
-        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    changes, plan = preview_plans(account, order.size)
+    refuse_broken_rule(account, plan)
     if changes:
         lines = [line for line in summarize(plan, account.target.region) if "an hour costs" not in line]
         lines += describe_before_apply(plan, account, order.size)
         confirm(account, [*changes, *lines], order.person, console, refused)
 
 
-def preview_plans(account: Account, storage: Workspace, size: Size) -> tuple[list[str], dict[str, Any]]:
+def open_cluster(
+    account: Account, storage: Mapping[str, Any], size: Size, *, capture: bool, artifacts: Artifacts | None = None
+) -> Workspace:
+    """The cluster's stack with its variables; ``storage`` are the outputs of the storage stack."""
+    boundary = find_boundary(account.target)
+    extra = cluster_variables(account.target, storage, size, artifacts=artifacts, boundary=boundary)
+    return Workspace(target=account.target, stack="cluster", extra=extra, capture=capture)
+
+
+def preview_plans(account: Account, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
+    storage = Workspace(target=account.target, stack="storage", capture=True)
     place = storage.state.with_suffix(".preview.tfplan")
     planned = storage.plan(out=place)
     stored, outputs = storage.show(place), storage.outputs()
     if not outputs and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
         outputs = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
-    boundary = find_boundary(account.target)
-    extra = cluster_variables(account.target, outputs, size, boundary=boundary)
-    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=True)
+    cluster = open_cluster(account, outputs, size, capture=True)
     place = cluster.state.with_suffix(".preview.tfplan")
     changes = cluster.plan(out=place)
     lines = []
@@ -222,49 +240,77 @@ def apply(
     """
     is_new = ensure_state(account, order.person, console)
     refused = f"nothing was created but {account.target.state_bucket}, which is empty and stays." if is_new else NOTHING
-    quiet = not console.is_terminal or account.target.emulated
-    ask_first(account, Workspace(target=account.target, stack="storage", capture=True), order, console, refused)
-    storage = Workspace(target=account.target, stack="storage", capture=quiet)
+    ask_first(account, order, console, refused)
+    storage = apply_storage(account, console)
+    artifacts = upload_artifacts(account, order.size.arch, console, build)
+    quiet = is_quiet(account, console)
+    cluster = open_cluster(account, storage.outputs(), order.size, capture=quiet, artifacts=artifacts)
+    apply_cluster(account, cluster, order.fault, console)
+
+
+def is_quiet(account: Account, console: Console) -> bool:
+    """Whether Terraform's own text is kept back: on the embedded AWS, and where no terminal shows it."""
+    return not console.is_terminal or account.target.emulated
+
+
+def apply_storage(account: Account, console: Console) -> Workspace:
+    """Make or change the buckets and the budget; their stack."""
+    storage = Workspace(target=account.target, stack="storage", capture=is_quiet(account, console))
     began = elapsed()
-    with working(console, "storage: buckets, budget", quiet=not quiet):
+    with working(console, "storage: buckets, budget", quiet=not storage.capture):
         storage.apply()
     console.print(f"storage applied in {elapsed() - began:.0f} s")
-    boundary = find_boundary(account.target)
-    artifacts = upload_artifacts(account, order.size.arch, console, build)
-    extra = cluster_variables(account.target, storage.outputs(), order.size, artifacts=artifacts, boundary=boundary)
-    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
+    return storage
+
+
+def apply_cluster(account: Account, cluster: Workspace, kind: str, console: Console) -> None:
+    """Plan the cluster, refuse a plan that breaks a rule, and apply just that plan.
+
+    Parameters
+    ----------
+    kind : of the fault that strikes while it comes up; empty for none
+
+    Raises
+    ------
+    OperatorError : a rule is broken, or the cluster did not come up; the message says why where that is known
+    """
     plan_file = cluster.state.with_suffix(".tfplan")
-    with working(console, "cluster: planning", quiet=not quiet):
+    with working(console, "cluster: planning", quiet=not cluster.capture):
         changes = cluster.plan(out=plan_file)
         plan = cluster.show(plan_file)
     if not changes:
         console.print("the cluster is up to date: nothing to do")
         return
-    if broken := policies.check_plan(plan, ceiling=None, region=account.target.region):
-        raise OperatorError(f"the plan breaks a rule: {broken[0]}", exit_code=5)
+    refuse_broken_rule(account, plan)
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
-        with working(console, creating, quiet=not quiet), fault.injected(account, order.fault, fault.AT_START):
+        with working(console, creating, quiet=not cluster.capture), fault.injected(account, kind, fault.AT_START):
             cluster.apply_plan(plan_file)
     except CommandFailedError as error:
-        from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
-
-        if (diagnosed := diagnosis.diagnose_start(account, error.output, console)) is None:
+        if not (hint := explain_start(account, error.output, console)):
             raise
-        console.print(error.output.strip()[-6000:])
-        why = diagnosed.as_text(account.target.env)
-        raise CommandFailedError(error.arguments, error.code, error.output, hint=f"Why:\n{why}") from error
+        raise CommandFailedError(error.arguments, error.code, error.output, hint=hint) from error
     outputs = account.cluster
     name = f"cluster {outputs['cluster_id']} ({outputs['release_label']})"
     console.print(f"{name} applied in {elapsed() - began:.0f} s")
 
 
+def explain_start(account: Account, printed: str, console: Console) -> str:
+    """Why a cluster did not come up, after what Terraform printed; empty where nothing tells."""
+    from ops.diagnose import wait as diagnosis  # its tables of causes; every other command does without
+
+    if (diagnosed := diagnosis.diagnose_start(account, printed, console)) is None:
+        return ""
+    console.print(printed.strip()[-6000:])
+    return f"Why:\n{diagnosed.as_text(account.target.env)}"
+
+
 def destroy(account: Account, console: Console) -> bool:
     """Remove the cluster stack and what EMR left in its network, not images and results; whether there was anything."""
-    quiet = not console.is_terminal or account.target.emulated
-    cluster = Workspace(target=account.target, stack="cluster", capture=quiet)
-    outputs, ec2 = cluster.outputs(), account.client("ec2")
+    quiet = is_quiet(account, console)
+    outputs = Workspace(target=account.target, stack="cluster", capture=quiet).outputs()
+    ec2 = account.client("ec2")
     # By its tags: an apply that broke off leaves a network and no outputs.
     vpcs = find_vpcs(ec2, PROJECT, account.target.env)
     if not outputs and not vpcs:
@@ -272,8 +318,7 @@ def destroy(account: Account, console: Console) -> bool:
         console.print(tell_upkeep(account))
         return False
     storage = Workspace(target=account.target, stack="storage", capture=True).outputs()
-    extra = cluster_variables(account.target, storage, Size(), boundary=find_boundary(account.target))
-    cluster = Workspace(target=account.target, stack="cluster", extra=extra, capture=quiet)
+    cluster = open_cluster(account, storage, Size(), capture=quiet)
     with working(console, "ending the cluster") as say:
         if "cluster_id" in outputs:
             end_cluster(account, str(outputs["cluster_id"]), say)
@@ -283,8 +328,8 @@ def destroy(account: Account, console: Console) -> bool:
         with working(console, "removing the notebooks' domain and home folders", quiet=not quiet):
             cluster.destroy(arguments=["-target=module.studio"])
     with working(console, "removing what AWS left in the network") as say:
-        swept = sweep_network(ec2, vpcs, pause=1.0 if account.target.emulated else 5.0, say=say)
-    if names := [*swept.endpoints, *swept.groups]:
+        names = sweep_network(ec2, vpcs, pause=pace(5.0, emulated=account.target.emulated), say=say)
+    if names:
         console.print(f"removed what AWS left in the network: {', '.join(names)}")
     with working(console, "cluster: removing", quiet=not quiet):
         cluster.destroy()
@@ -317,10 +362,10 @@ def close_studio(account: Account, console: Console) -> None:
     if domain is None:
         return
     with working(console, "closing what runs in Studio") as say:
-        spaces = studio.close_domain(sagemaker, domain, say=say, pause=1.0 if account.target.emulated else 5.0)
+        pause = pace(5.0, emulated=account.target.emulated)
+        spaces = studio.close_domain(sagemaker, domain, say=say, pause=pause)
     if spaces:
-        sentence = f"closed in Studio, with the files in them: {', '.join(spaces)}"
-        console.print(sentence)
+        console.print(f"closed in Studio, with the files in them: {', '.join(spaces)}")
 
 
 def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -333,7 +378,7 @@ def end_cluster(account: Account, cluster_id: str, say: Callable[[str], None] = 
         say(f"ending the cluster: {cluster_id} is {state}")
         return True if state.startswith("TERMINATED") else None
 
-    poll(look, pause=1.0 if account.target.emulated else 10.0, say=say)
+    poll(look, pause=pace(10.0, emulated=account.target.emulated), say=say)
 
 
 RUN = "run.json"
@@ -364,13 +409,23 @@ def fetch_results(account: Account, console: Console, *, uri: str = "", model: s
 
 
 def fetch_files(s3: Any, bucket: str, prefix: str, folder: Path, console: Console) -> bool:
-    """Fetch the files of a result that a person looks at; false when there is none."""
+    """Fetch the files of a finished result that a person looks at; false when there is none.
+
+    Its `RUN` goes first and comes last, so that no folder with one holds files of two results.
+    """
     listed = list_pages(s3, "list_objects_v2", "Contents", Bucket=bucket, Prefix=f"{prefix}/")
     items = {folder / name: item for item in listed if (name := item["Key"].removeprefix(f"{prefix}/")) in FETCHED}
-    if not items:
+    size = sum(int(item["Size"]) for item in items.values())
+    if (run := items.pop(folder / RUN, None)) is None:
         return False
-    with counting(console, "fetching", sum(int(item["Size"]) for item in items.values()), in_bytes=True) as advance:
+    for path in {folder / name for name in FETCHED} - items.keys():
+        path.unlink(missing_ok=True)
+    with counting(console, "fetching", size, in_bytes=True) as advance:
         transfer.fetch(s3, bucket, items, advance)
+        record = s3.get_object(Bucket=bucket, Key=run["Key"])["Body"].read()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN).write_bytes(record)
+        advance(len(record))
     return True
 
 
@@ -387,28 +442,39 @@ def purge(account: Account, person: Person, console: Console, *, confirmation: s
         where = f"ENV={account.target.env} of account {account.target.account_id}"
         answer = console.input(f"this removes the cluster and every image and result of {where}. Type {bucket}: ")
     if answer.strip() != bucket:
-        raise OperatorError(f"nothing was removed. Fix: PURGE={bucket} confirms it.", exit_code=2)
+        raise WrongUseError(f"nothing was removed. Fix: PURGE={bucket} confirms it.")
     destroy(account, console)
     with working(console, "emptying the buckets") as say:
         for purpose in BUCKET_PURPOSES:
             empty_bucket(account.client("s3"), account.bucket(purpose), say)
-    quiet = not console.is_terminal or account.target.emulated
-    with working(console, "storage: removing", quiet=not quiet):
-        Workspace(target=account.target, stack="storage", capture=quiet).destroy()
+    storage = Workspace(target=account.target, stack="storage", capture=is_quiet(account, console))
+    with working(console, "storage: removing", quiet=not storage.capture):
+        storage.destroy()
     console.print("storage removed: nothing of this environment is left, and nothing bills")
 
 
 def empty_bucket(s3: Any, bucket: str, say: Callable[[str], None] = lambda _: None) -> None:
-    """Every object and every older version of it."""
+    """Delete every object and every older version of it.
+
+    Raises
+    ------
+    UnfinishedError : S3 refuses to delete one
+    """
     deleted = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         objects = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
         if objects:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            if errors := answer.get("Errors"):
+                refused = format_count(len(errors), "object version", "was")
+                raise UnfinishedError(
+                    f"{refused} not deleted from {bucket}, first {errors[0]['Key']} ({errors[0]['Code']}). Fix: look "
+                    "at the bucket's policy and locks, then run the command again."
+                )
             deleted += len(objects)
             if deleted % 100_000 < len(objects):
-                say(f"emptying {bucket}: {deleted:,} objects and versions")
+                say(f"emptying {bucket}: {format_count(deleted, 'object version')}")
 
 
 def stop_embedded(console: Console) -> None:

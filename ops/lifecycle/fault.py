@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from localaws import faults, server
 from ops.aws.account import Account
-from ops.core.errors import OperatorError
+from ops.core.errors import WrongUseError
 
 AT_START = ("bootstrap", "disk-full")
 """What can only strike while a cluster comes up; the others strike while a step runs."""
@@ -23,9 +23,8 @@ def parse_fault(text: str, kinds: tuple[str, ...] = faults.KINDS) -> str:
     kind = faults.parse_fault(text)
     if kind and kind not in kinds:
         when, command = ("a cluster starts", "apply") if kind in AT_START else ("a step runs", "run-step")
-        raise OperatorError(
-            f"FAULT={kind} happens while {when}. Fix: make {command} FAULT={kind}; here it may be {', '.join(kinds)}.",
-            exit_code=2,
+        raise WrongUseError(
+            f"FAULT={kind} happens while {when}. Fix: make {command} FAULT={kind}; here it may be {', '.join(kinds)}."
         )
     return kind
 
@@ -39,7 +38,7 @@ def injected(account: Account, kind: str, kinds: tuple[str, ...]) -> Iterator[No
     OperatorError : on a real account
     """
     if kind and not account.target.emulated:
-        raise OperatorError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.", exit_code=2)
+        raise WrongUseError("FAULT= is for the embedded AWS: a real cluster has its own. Fix: ENV=local.")
     if kind not in kinds:
         yield
         return

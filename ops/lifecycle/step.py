@@ -24,14 +24,14 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
-from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, poll
+from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, pace, poll
 from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 from ops.cost.after import tell_step_cost
 from ops.diagnose import wait as diagnosis
-from ops.diagnose.verdict import UNDETERMINED
 from ops.job.local_spark import describe_run
 from ops.job.names import result_name
 from ops.job.package import ENTRY, content_key, job_zip
@@ -40,10 +40,8 @@ from ops.logs.waiting import WaitingLog
 
 STEP_NAME = "fruits"
 POLL_SECONDS = 10.0
-INTERRUPTED = 130
 MOST_WAITING_SECONDS = 900.0
 """A driver that no node takes for so long is not waited for; executors that never come end the job itself."""
-POLL_SECONDS_EMULATED = 1.0
 
 
 @dataclass(frozen=True)
@@ -147,13 +145,14 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
         first = "make diagnose says why; " if state == "TERMINATED_WITH_ERRORS" else ""
         because = f" ({reason})" if reason else ""
         raise OperatorError(
-            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply creates a new one.", exit_code=21
+            f"the cluster {cluster_id} is {state}{because}. Fix: {first}make apply creates a new one.",
+            exit_code=ExitCode.CLUSTER_ENDED,
         )
     if not queue and (others := list_open_steps(account)):
         raise OperatorError(
             f"the step {others[0]['Id']} is {others[0]['Status']['State']} on {cluster_id}. Fix: wait for it, or "
             "QUEUE=1 to run after it.",
-            exit_code=22,
+            exit_code=ExitCode.STEP_OPEN,
         )
     entry, packed = upload_job(account)
     bucket = account.bucket("data")
@@ -215,7 +214,7 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                     give_up(account, submitted, reason, console)
             return None
 
-        pause = POLL_SECONDS_EMULATED if emulated else POLL_SECONDS
+        pause = pace(POLL_SECONDS, emulated=emulated)
         try:
             status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
         except (LostError, BotoCoreError, ClientError) as error:
@@ -235,7 +234,7 @@ def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     reason = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
     return (
         f"{reason}. The step {submitted.step_id} continues, and the cluster {describe_billing(account)}. Fix: log in "
-        f"again or look at the network, then make watch{env} STEP={submitted.step_id}."
+        f"again or check the network, then make watch{env} STEP={submitted.step_id}."
     )
 
 
@@ -274,9 +273,9 @@ class Limit:
 
 def give_up(account: Account, submitted: Submitted, reason: str, console: Console) -> None:
     """Cancel a step that no node takes, and say why."""
-    minutes = MOST_WAITING_SECONDS / 60
+    waited = format_count(round(MOST_WAITING_SECONDS / 60), "minute")
     console.print(
-        f"the step waited {minutes:.0f} minutes ({reason}) and is being cancelled: waiting bills. Fix: make status "
+        f"the step waited {waited} ({reason}) and is being cancelled: waiting bills. Fix: make status "
         "shows the nodes; more types and zones, or on demand (infra/env), then make run-step.",
         style="yellow",
     )
@@ -319,7 +318,7 @@ def conclude(
     if status["State"] == "CANCELLED" and state != "TERMINATED_WITH_ERRORS":
         because = f": the cluster is {state} ({reason})" if state not in LIVE_STATES and reason else ""
         console.print(f"the step {submitted.step_id} was cancelled{because}", style="red")
-        return 24
+        return ExitCode.CANCELLED
     return tell_why(account, submitted.cluster_id, submitted.step_id, console, patience=patience)
 
 
@@ -332,7 +331,7 @@ def tell_why(account: Account, cluster_id: str, step_id: str, console: Console, 
             f"the step {step_id} failed, and why could not be found out ({error}). Fix: make diagnose STEP={step_id}.",
             style="red",
         )
-        return UNDETERMINED
+        return ExitCode.STEP_FAILED
     first, *rest = diagnosed.as_text(account.target.env).split("\n")
     console.print(first, style="red")
     console.print("\n".join(rest))
@@ -392,7 +391,7 @@ def watch_to_the_end(account: Account, submitted: Submitted, console: Console, t
         if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = terms.one_shot and not account.target.emulated
     patience = 0 if at_once else diagnosis.LATE_SECONDS

@@ -11,10 +11,10 @@ from typing import Any
 
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.aws.studio import describe_app, list_apps
 from ops.core.console import Console, working
-from ops.core.errors import NotAppliedError, OperatorError
+from ops.core.errors import ExitCode, NotAppliedError, OperatorError, UnfinishedError
 from ops.job.notebook import NOTEBOOK, SOURCE, ZIP, make_bundle, make_notebook
 
 PREFIX = "notebook"
@@ -26,7 +26,7 @@ HERE = "The embedded AWS has no Studio behind this address: it only shows that t
 class NoStudioError(OperatorError):
     """The environment has no Studio domain."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
 
 
 def read_connection(account: Account) -> Mapping[str, str]:
@@ -93,19 +93,16 @@ def print_address(account: Account, console: Console) -> str:
     return address
 
 
-def stop_apps(
-    sagemaker: Any,
-    domain_id: str,
-    *,
-    say: Callable[[str], None] = lambda _: None,
-    patience: float = WAIT_SECONDS,
-    pause: float = 5.0,
-) -> list[str]:
+def stop_apps(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
     """Delete every app of a domain, which is what bills by the hour, and say which; files stay in their spaces.
+
+    Parameters
+    ----------
+    waiting : say, patience and pause of `wait_until_gone`
 
     Raises
     ------
-    OperatorError : something still runs at the end of the wait
+    UnfinishedError : something still runs at the end of the wait
     """
     apps = list_apps(sagemaker, domain_id)
     for app in apps:
@@ -116,13 +113,18 @@ def stop_apps(
     def list_running() -> list[str]:
         return [describe_app(app) for app in list_apps(sagemaker, domain_id)]
 
-    if running := wait_until_gone(list_running, "stopped {}", say=say, patience=patience, pause=pause):
-        raise OperatorError(f"still running after {patience:.0f} s: {', '.join(running)}. Fix: make studio-stop again.")
+    if running := wait_until_gone(list_running, "stopped {}", **waiting):
+        raise UnfinishedError(f"still running in Studio: {', '.join(running)}. Fix: make studio-stop again.")
     return [describe_app(app) for app in apps]
 
 
 def wait_until_gone(
-    look: Callable[[], list[str]], done: str, *, say: Callable[[str], None], patience: float, pause: float
+    look: Callable[[], list[str]],
+    done: str,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    patience: float = WAIT_SECONDS,
+    pause: float = 5.0,
 ) -> list[str]:
     """Wait until a look finds nothing more; what is left when the patience ends.
 
@@ -142,21 +144,18 @@ def wait_until_gone(
     return names
 
 
-def close_domain(
-    sagemaker: Any,
-    domain_id: str,
-    *,
-    say: Callable[[str], None] = lambda _: None,
-    patience: float = WAIT_SECONDS,
-    pause: float = 5.0,
-) -> list[str]:
+def close_domain(sagemaker: Any, domain_id: str, **waiting: Any) -> list[str]:
     """Stop every app and delete every space of a domain, files in them too; returns the spaces' names.
+
+    Parameters
+    ----------
+    waiting : as `stop_apps` takes it
 
     Raises
     ------
-    OperatorError : something is still there at the end of the wait
+    UnfinishedError : something is still there at the end of the wait
     """
-    stop_apps(sagemaker, domain_id, say=say, patience=patience, pause=pause)
+    stop_apps(sagemaker, domain_id, **waiting)
 
     def spaces() -> list[dict[str, Any]]:
         return list(list_pages(sagemaker, "list_spaces", "Spaces", DomainIdEquals=domain_id))
@@ -169,10 +168,8 @@ def close_domain(
     def list_left() -> list[str]:
         return [f"{space['SpaceName']} ({space['Status']})" for space in spaces()]
 
-    if names := wait_until_gone(list_left, "deleted the spaces {}", say=say, patience=patience, pause=pause):
-        raise OperatorError(
-            f"spaces are still there after {patience:.0f} s: {', '.join(names)}. Fix: make destroy again."
-        )
+    if names := wait_until_gone(list_left, "deleted the spaces {}", **waiting):
+        raise UnfinishedError(f"spaces are still there: {', '.join(names)}. Fix: make destroy again.")
     return [str(space["SpaceName"]) for space in listed]
 
 
@@ -180,7 +177,7 @@ def stop_studio(account: Account, console: Console) -> list[str]:
     """Stop what bills by the hour, and say what that was."""
     sagemaker, domain_id = account.client("sagemaker"), read_connection(account)["domain_id"]
     with working(console, "stopping what runs in Studio") as say:
-        stopped = stop_apps(sagemaker, domain_id, say=say, pause=1.0 if account.target.emulated else 5.0)
+        stopped = stop_apps(sagemaker, domain_id, say=say, pause=pace(5.0, emulated=account.target.emulated))
     outcome = f"stopped {', '.join(stopped)}" if stopped else "nothing was running"
     console.print(f"{outcome}; files stay in their spaces")
     return stopped

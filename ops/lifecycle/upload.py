@@ -15,6 +15,7 @@ from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
+from ops.core.text import format_count
 from ops.data.images import count_by_class, list_keys
 
 PREFIX = "images"
@@ -57,7 +58,7 @@ def make_upload_table(here: dict[str, int], before: dict[str, int], after: dict[
         table.add_row(Text(label), *(f"{counts.get(label, 0):,}" for counts in (here, before, after)))
     table.add_section()
     table.add_row(
-        "all" if len(labels) <= MOST_CLASSES else f"all {len(labels):,} classes",
+        "all" if len(labels) <= MOST_CLASSES else f"all {format_count(len(labels), 'class')}",
         *(f"{sum(counts.values()):,}" for counts in (here, before, after)),
     )
     return table
@@ -111,7 +112,9 @@ def upload(s3: Any, bucket: str, folder: Path, paths: list[Path], console: Conso
     after = list_stored(s3, bucket) if todo else before
     missing = [key for key in keys.values() if key not in after]
     if missing:
-        raise OperatorError(f"{len(missing)} images did not arrive, first {missing[0]}. Fix: run it again.")
+        raise OperatorError(
+            f"{format_count(len(missing), 'image')} did not arrive, first {missing[0]}. Fix: run it again."
+        )
     return UploadCounts(len(todo), count_by_class(map(str, paths)), count_by_class(before), count_by_class(after))
 
 
@@ -121,4 +124,4 @@ def upload_visibly(account: Account, folder: Path, paths: list[Path], console: C
     counts = upload(account.client("s3"), bucket, folder, paths, console)
     console.print(make_upload_table(counts.here, counts.before, counts.after))
     others = "; the others were there already" if counts.sent < counts.images else ""
-    console.print(f"{counts.sent:,} of {counts.images:,} images sent to s3://{bucket}/{PREFIX}/{others}")
+    console.print(f"{counts.sent:,} of {format_count(counts.images, 'image')} sent to s3://{bucket}/{PREFIX}/{others}")

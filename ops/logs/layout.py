@@ -1,4 +1,4 @@
-"""Addresses and ids in EMR's logs, as pure functions. No I/O.
+"""Addresses and ids in EMR's logs, and when these come. No I/O.
 
 The layout, below the cluster's ``LogUri``
 (https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-manage-view-web-log-files.html)::
@@ -16,7 +16,12 @@ runs. Beside them lie the causes that our bootstrap script leaves: ``node/bootst
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+SHIPPING = timedelta(minutes=15)
+"""After an end EMR ships the last logs within this time (`log-delay` in docs/assumptions.md)."""
+LATER = "EMR ships logs about every five minutes and when the cluster ends"
 
 Kind = Literal["step", "bootstrap", "container", "node", "cause", "other"]
 
@@ -122,6 +127,12 @@ def bootstrap_folder(instance: str, action: int = 1) -> str:
 def cause_folder(cluster_id: str) -> str:
     """Where our bootstrap script leaves the cause of a failure, from the log bucket's root."""
     return f"node/bootstrap/{cluster_id}/"
+
+
+def shipping_seconds(end: datetime | None) -> float:
+    """Seconds for which EMR may still ship logs: until `SHIPPING` after an end; without one, that long."""
+    passed = datetime.now(UTC) - end if end else timedelta()
+    return max(0.0, (SHIPPING - passed).total_seconds())
 
 
 def applications_in(text: str) -> list[str]:

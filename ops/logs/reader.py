@@ -18,7 +18,8 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 from ops.logs import layout
 from ops.logs.layout import Log
 
@@ -50,7 +51,7 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class LogsError(OperatorError):
     """The place where logs should lie cannot be read."""
 
-    exit_code = 20
+    exit_code = ExitCode.NOT_APPLIED
 
 
 @dataclass(frozen=True)
@@ -80,22 +81,20 @@ def clean_text(data: bytes) -> str:
 class _Keeper:
     """Keeps the beginning, the end, and the telling parts in between, in bounded memory."""
 
-    def __init__(self, head: int, tail: int, middle: int) -> None:
-        self._limits = head, tail, middle
+    def __init__(self) -> None:
         self._head, self._middle, self._window = bytearray(), bytearray(), bytearray()
         self._wanted = 0  # bytes still to keep after a telling line
         self.total = 0
 
     def add(self, data: bytes) -> None:
-        head, tail, _ = self._limits
         self.total += len(data)
-        room = head - len(self._head)
+        room = HEAD - len(self._head)
         if room > 0:
             self._head += data[:room]
             data = data[room:]
         self._window += data
-        if len(self._window) > 2 * tail + CHUNK:
-            self._sift(len(self._window) - tail)
+        if len(self._window) > 2 * TAIL + CHUNK:
+            self._sift(len(self._window) - TAIL)
 
     def _sift(self, surplus: int) -> None:
         """Let go of the window's first bytes, and keep what tells something in them."""
@@ -103,7 +102,7 @@ class _Keeper:
         del self._window[:surplus]
         # Looking for each word by itself takes a tenth of the time of the pattern, and most pieces have none.
         is_telling = any(word in passing for word in _WORDS)
-        while len(self._middle) < self._limits[2]:
+        while len(self._middle) < MIDDLE:
             if self._wanted:
                 taken = passing[position : position + self._wanted]
                 self._middle += taken
@@ -120,14 +119,13 @@ class _Keeper:
 
     def end(self) -> bytes:
         """What was kept, and a line that says how many bytes were not."""
-        _, tail, _ = self._limits
-        if len(self._window) > tail:
-            self._sift(len(self._window) - tail)
+        if len(self._window) > TAIL:
+            self._sift(len(self._window) - TAIL)
         whole = len(self._head) + len(self._window)
         if self.total <= whole:
             return bytes(self._head + self._window)
         left_out = max(0, self.total - whole - len(self._middle) + self._middle.count(b"\n[...]\n") * 7)
-        note = f"\n[... {left_out:,} bytes left out ...]\n".encode()
+        note = f"\n[... {format_count(left_out, 'byte')} left out ...]\n".encode()
         return bytes(self._head + self._middle + note + self._window)
 
 
@@ -158,9 +156,7 @@ def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
             raise EOFError
 
 
-def read_stream(
-    chunks: Iterable[bytes], *, head: int = HEAD, tail: int = TAIL, middle: int = MIDDLE, most: int = MOST
-) -> Excerpt:
+def read_stream(chunks: Iterable[bytes], *, most: int = MOST) -> Excerpt:
     """An excerpt of a log's stored bytes, gzipped or not (the content decides, not the name). Never raises.
 
     >>> import gzip
@@ -169,13 +165,13 @@ def read_stream(
     >>> read_stream([gzip.compress(b"cut off")[:-12]]).problem
     'it is cut off'
     """
-    keeper, problem = _Keeper(head, tail, middle), ""
+    keeper, problem = _Keeper(), ""
     began = time.monotonic()
     try:
         for data in _unpacked(chunks):
             keeper.add(data)
             if keeper.total >= most or time.monotonic() - began > PATIENCE:
-                problem = f"only its first {keeper.total:,} bytes were read"
+                problem = f"only its first {format_count(keeper.total, 'byte', 'was')} read"
                 break
     except EOFError:
         problem = "it is cut off"
@@ -205,7 +201,8 @@ class FolderLogs:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise LogsError(
-                f"there is no folder {folder}. Fix: give the folder that the logs were copied to.", exit_code=2
+                f"there is no folder {folder}. Fix: give the folder that the logs were copied to.",
+                exit_code=ExitCode.USAGE,
             )
         self._folder, self.root = folder, str(folder).rstrip("/")
 

@@ -3,6 +3,8 @@
 import re
 from itertools import groupby
 
+from ops.core.text import format_count
+
 # 26/11/24 10:00:00 INFO TaskSetManager: …     26/11/24 10:00:00 WARN …
 _LOG_LINE = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")
 # 	at org.apache.spark.x(y)     Caused by: …     java.io.IOException: …     	 client token: N/A
@@ -36,7 +38,7 @@ def fold_shutdown(text: str) -> str:
     lines: list[str] = []
     for is_shutdown, group in groupby(text.split("\n"), lambda line: _SHUTDOWN.search(line) is not None):
         number = len(members := [*group])
-        lines += [f"[... {number} line{'' if number == 1 else 's'} of the shutdown ...]"] if is_shutdown else members
+        lines += [f"[... {format_count(number, 'line')} of the shutdown ...]"] if is_shutdown else members
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ops.core.text import format_count
 from ops.plan.masking import HIDDEN, SECRET_NAME
 
 UNKNOWN = "(known after apply)"
@@ -260,7 +261,7 @@ def render_lines(change: Change) -> list[str]:
             diff = list(difflib.unified_diff(lines_before, lines_after, n=1, lineterm=""))[2:]
             cut = [f"{line[:1]}       {cut_value(line[1:])}" for line in diff if not line.startswith("@@")]
             texts += [f"      {attribute.path}:{mark}", *cut[:MOST_LINES]]
-            texts += [f"        … {len(cut) - MOST_LINES} more lines"] if len(cut) > MOST_LINES else []
+            texts += [f"        … {format_count(len(cut) - MOST_LINES, 'more line')}"] if len(cut) > MOST_LINES else []
         elif change.kind in ("create", "destroy"):
             texts.append(
                 f"      {attribute.path}: {cut_value(attribute.after if change.kind == 'create' else attribute.before)}"

@@ -14,7 +14,8 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from ops.core.errors import OperatorError
+from ops.core.errors import ExitCode, OperatorError
+from ops.core.text import format_count
 
 HERE = Path(__file__).parent
 HOURS_A_MONTH = 730  # AWS's own
@@ -25,7 +26,7 @@ INFERRED = "inferred"
 class UnknownPriceError(OperatorError):
     """The table has no price for this; the message says of what."""
 
-    exit_code = 6
+    exit_code = ExitCode.UNKNOWN_PRICE
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Service:
 
     usd: Decimal
     as_of: str
+
+    @property
+    def is_inferred(self) -> bool:
+        """Whether nobody has read it."""
+        return self.as_of == INFERRED
 
 
 def parse_row(row: Mapping[str, str]) -> InstancePrice:
@@ -335,7 +341,7 @@ def price_fleet(fleet: Fleet, region: str, volume_gib: float, book: Book) -> Fle
         emr=max(count * kind.emr for kind, count in counts),
         ebs=nodes * volume,
         least=min(count * whole(kind) for kind, count in counts),
-        inferred=unread | ({"ebs"} if gp3.as_of == INFERRED else frozenset()),
+        inferred=unread | ({"ebs"} if gp3.is_inferred else frozenset()),
     )
 
 
@@ -343,12 +349,12 @@ def price_network_items(region: str, book: Book, *, nat: bool, endpoints: int) -
     """An hour of what stands in the network beside the nodes."""
     if endpoints:
         price = book.service(region, "interface_endpoint")
-        name = f"{endpoints} interface endpoint{'s' if endpoints > 1 else ''}"
-        yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.as_of == INFERRED)
+        name = format_count(endpoints, "interface endpoint")
+        yield NetworkHour(name=name, usd=endpoints * price.usd, inferred=price.is_inferred)
     if nat:
         prices = [book.service(region, item) for item in ("nat_gateway", "public_ipv4")]
         yield NetworkHour(
             name="NAT gateway with its address",
             usd=sum((price.usd for price in prices), Decimal(0)),
-            inferred=any(price.as_of == INFERRED for price in prices),
+            inferred=any(price.is_inferred for price in prices),
         )

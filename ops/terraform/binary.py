@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ops.core.errors import TerraformError, WrongUseError
+from ops.core.errors import ExitCode, TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 
@@ -21,7 +21,7 @@ PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 class MissingTerraformError(TerraformError):
     """There is no Terraform, or what is named as one is none."""
 
-    exit_code = 3
+    exit_code = ExitCode.PROGRAM
 
 
 class OldTerraformError(TerraformError):
@@ -32,7 +32,7 @@ class OldTerraformError(TerraformError):
     found : the version found
     """
 
-    exit_code = 3
+    exit_code = ExitCode.PROGRAM
 
     def __init__(self, path: Path, version: tuple[int, ...]) -> None:
         super().__init__(

@@ -131,7 +131,7 @@ def make_workspace(
     return Workspace(target=target, stack=stack, extra=extra, **options)
 
 
-def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[str, Any]:
+def plan_cluster(target: Target, size: Size) -> dict[str, Any]:
     """The cluster stack's plan, made without asking AWS anything.
 
     Raises
@@ -141,6 +141,6 @@ def plan_cluster(target: Target, size: Size, home: Path | None = None) -> dict[s
     account = EMULATED_ACCOUNT if target.env == "local" else NO_ACCOUNT
     offline = Target(env=target.env, region=target.region, account_id=account, offline=True)
     try:
-        return make_workspace("cluster", offline, size, home=home, capture=True).make_plan()
+        return make_workspace("cluster", offline, size, capture=True).make_plan()
     except CommandFailedError as error:
         raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error

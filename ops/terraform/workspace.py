@@ -186,7 +186,7 @@ class Workspace:
                 hint = (
                     "The AWS provider could not be fetched: this machine has no route to Terraform's "
                     f"registry, and no mirror with {PROVIDER} 5.100 for {name_platform()} was found. "
-                    "Connect, or give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
+                    "Fix: connect, or name a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
                 )
                 print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
             elif not self.target.local_state and "NoSuchBucket" in done.stderr:
@@ -217,13 +217,12 @@ class Workspace:
         self.prepare()
         self._checked(["validate"])
 
-    def plan(self, *, out: Path | None = None, destroy: bool = False, arguments: Sequence[str] = ()) -> bool:
+    def plan(self, *, out: Path | None = None, arguments: Sequence[str] = ()) -> bool:
         """Plan, and say whether something would change.
 
         Parameters
         ----------
         out : where to keep the plan
-        destroy : plan the stack's removal
         arguments : more arguments of ``terraform plan``
 
         Raises
@@ -234,7 +233,6 @@ class Workspace:
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
         command = ["plan", "-input=false", "-detailed-exitcode", *self._variables(), *arguments]
-        command += ["-destroy"] if destroy else []
         command += [f"-out={out.resolve()}"] if out else []
         done = self._run(command)
         if done.returncode not in (0, 2):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ops.logs.layout import SHIPPING
 from ops.verify import checks
 from ops.verify.checks import CheckResult, NotSeenError, Observations
 
@@ -87,7 +88,7 @@ TABLE: tuple[Assumption, ...] = (
                "the node's system and C library, and what the bootstrap wrote when TensorFlow had run",
                checks.wheels_install, "lacks"),
     Assumption("metadata", "Instance metadata answers by token only, and one hop is enough for the nodes.",
-               "the service, asked with and without a token", checks.metadata_by_token, "lacks"),
+               "the service, asked with and without a token", checks.metadata_asks_for_a_token, "lacks"),
     Assumption("region", "pyarrow finds region and keys on every node, and reads and writes our prefixes.",
                "the sample, featurized whole", checks.job_reads_and_writes, "runs"),
     Assumption("arguments", "command-runner hands a step's arguments to spark-submit as they were given.",
@@ -100,7 +101,8 @@ TABLE: tuple[Assumption, ...] = (
                "the objects' keys", checks.logs_lie_where_we_look, "imitates"),
     Assumption("log-driver", "In cluster mode the driver's words are in its container's log, not in the step's.",
                "the failed job's sentence, looked for in both", checks.driver_speaks_in_its_container, "imitates"),
-    Assumption("log-delay", f"A step's logs come within {checks.LOG_DELAY_SECONDS // 60} minutes of its end.",
+    Assumption("log-delay",
+               f"A step's logs come within {SHIPPING.total_seconds() / 60:.0f} minutes of its end.",
                "the objects' times against the step's end", checks.logs_come_in_time, "imitates"),
     Assumption("no-drift", "A second plan of a living cluster has nothing to do.", "terraform plan",
                checks.second_plan_is_empty, "runs"),

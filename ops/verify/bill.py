@@ -1,6 +1,7 @@
 """`make verify-aws BILL=1`: what AWS billed for the last look, against what it expected, two days later."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from ops.aws.refusals import explain_refusal
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.verify import record
 from ops.verify.assumptions import TABLE, judge_assumptions
 
@@ -31,9 +33,8 @@ def find_newest_record(folder: Path, env: str) -> Path:
     """
     pages = sorted(p for p in folder.glob(f"*-{env}.json") if not json.loads(p.read_text())["emulated"])
     if not pages:
-        raise OperatorError(
-            f"there is no record of a run in ENV={env} whose bill could be compared. Fix: make verify-aws ENV={env}.",
-            exit_code=ExitCode.USAGE,
+        raise WrongUseError(
+            f"there is no record of a run in ENV={env} whose bill could be compared. Fix: make verify-aws ENV={env}."
         )
     return pages[-1]
 
@@ -79,7 +80,7 @@ def ask_bill(explorer: Any, env: str, days: tuple[date, date]) -> dict[str, Any]
 
 
 def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -> int:
-    """Ask Cost Explorer (0.01 USD a request), judge, and add the answer to the record.
+    """Ask Cost Explorer (0.01 USD per request), judge, and add the answer to the record.
 
     Raises
     ------
@@ -93,10 +94,9 @@ def compare_bill(place: Place, console: Console, folder: Path = record.FOLDER) -
     started = datetime.fromisoformat(verify_record["started"])
     hours = (datetime.now(UTC) - started).total_seconds() / 3600
     if hours < WAIT_HOURS:
-        raise OperatorError(
+        raise WrongUseError(
             f"AWS's bill of {started:%Y-%m-%d} is not complete before {WAIT_HOURS} hours have passed. Fix: run it "
-            f"again in {WAIT_HOURS - hours:.0f} hours.",
-            exit_code=ExitCode.USAGE,
+            f"again in {format_count(math.ceil(WAIT_HOURS - hours), 'hour')}."
         )
     expected = verify_record["evidence"].get("cost", {}).get("usd")
     if expected is None:

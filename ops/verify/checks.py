@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from ops.aws.describe import read_tags
+from ops.core.text import format_count
+from ops.logs.layout import SHIPPING
 
 Observations = Mapping[str, Any]
 MANAGED_TAG = "for-use-with-amazon-emr-managed-policies"
 MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
 SERVICE_POLICY = "AmazonEMRServicePolicy_v2"
-LOG_DELAY_SECONDS = 900
 CLOCK_SECONDS = 300
 OPEN = ("0.0.0.0/0", "::/0")
 parse_time = datetime.fromisoformat  # as the evidence keeps times
@@ -87,7 +88,8 @@ def starts_without_nat(e: Observations) -> CheckResult:
     nats = [n["NatGatewayId"] for n in network["nats"] if n["State"] not in ("deleted", "failed")]
     minutes = (parse_time(line["ReadyDateTime"]) - parse_time(line["CreationDateTime"])).total_seconds() / 60
     holds = not out and not nats and cluster["Status"]["State"] in ("WAITING", "RUNNING")
-    summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {len(nats)} NAT gateways, {len(out)} routes out"
+    ways = f"{format_count(len(nats), 'NAT gateway')}, {format_count(len(out), 'route')} out"
+    summary = f"{cluster['Status']['State']} after {minutes:.1f} min; {ways}"
     return CheckResult(holds, summary, {"timeline": line, "nat_gateways": nats, "routes_out": out})
 
 
@@ -104,7 +106,8 @@ def no_public_way_in(e: Observations) -> CheckResult:
             if spread.get("CidrIp", spread.get("CidrIpv6")) in OPEN
         }
     )
-    summary = f"{len(wide)} groups open to the world, {len(addresses)} public addresses, also after EMR added its rules"
+    ways = f"{format_count(len(wide), 'group')} open to the world, {format_count(len(addresses), 'public address')}"
+    summary = f"{ways}, also after EMR added its rules"
     details = {"subnets": public, "addresses": addresses, "groups": wide}
     return CheckResult(not any(details.values()), summary, details)
 
@@ -112,7 +115,8 @@ def no_public_way_in(e: Observations) -> CheckResult:
 def own_groups_only(e: Observations) -> CheckResult:
     groups = look_up(e, "alive", "network")["groups"]
     names = [g["GroupName"] for g in groups if g["GroupName"].startswith("ElasticMap")]
-    return CheckResult(not names, f"EMR made {len(names)} groups of its own beside the three that it was given", names)
+    summary = f"EMR made {format_count(len(names), 'group')} of its own beside the three that it was given"
+    return CheckResult(not names, summary, names)
 
 
 def packages_through_the_endpoint(e: Observations) -> CheckResult:
@@ -142,7 +146,7 @@ def policy_v2_and_its_tags(e: Observations) -> CheckResult:
     names = [arn.rsplit("/", 1)[-1] for arn in attached]
     holds = names == [SERVICE_POLICY] and not untagged and cluster["Status"]["State"] != "TERMINATED_WITH_ERRORS"
     policies = ", ".join(names) or "no managed policy"
-    summary = f"started under {policies}; {len(untagged)} of {len(tags)} things lack the tag"
+    summary = f"started under {policies}; the tag is missing from {len(untagged)} of {format_count(len(tags), 'thing')}"
     return CheckResult(holds, summary, {"attached": names, "without_tag": untagged})
 
 
@@ -157,7 +161,8 @@ def tags_reach_the_machines(e: Observations) -> CheckResult:
     expected = {k: v for k, v in read_tags(look_up(e, "alive", "cluster")).items() if k in ("Project", "Environment")}
     machines = look_up(e, "alive", "machines")
     untagged = [i["InstanceId"] for i in machines if not expected.items() <= read_tags(i).items()]
-    summary = f"{len(machines) - len(untagged)} of {len(machines)} instances have the cluster's tags"
+    tagged = len(machines) - len(untagged)
+    summary = f"the cluster's tags are on {tagged} of {format_count(len(machines), 'instance')}"
     return CheckResult(bool(machines) and not untagged and len(expected) == 2, summary, {"without": untagged})
 
 
@@ -176,8 +181,8 @@ def fleets_are_full(e: Observations) -> CheckResult:
 def spot_role_exists(e: Observations) -> CheckResult:
     spot = [i for i in look_up(e, "alive", "instances") if i["Market"] == "SPOT"]
     if not spot:
-        raise NotSeenError("no Spot instance was got: the fleet has none, or fell back to on demand")
-    return CheckResult(True, f"{len(spot)} Spot instances run", [i["InstanceType"] for i in spot])
+        raise NotSeenError("no Spot instance came: the fleet has none, or fell back to on demand")
+    return CheckResult(True, format_count(len(spot), "Spot instance", "runs"), [i["InstanceType"] for i in spot])
 
 
 def master_on_demand(e: Observations) -> CheckResult:
@@ -192,7 +197,8 @@ def master_on_demand(e: Observations) -> CheckResult:
     wrong = [app for app, market in masters.items() if market != "ON_DEMAND"]
     unlabelled = [host for host, node_labels in labels.items() if not node_labels]
     right = len(masters) - len(wrong)
-    summary = f"{right} of {len(masters)} masters on demand; {len(unlabelled)} nodes without a label"
+    on_demand = f"{right} of {format_count(len(masters), 'master')} on demand"
+    summary = f"{on_demand}; {format_count(len(unlabelled), 'node')} without a label"
     return CheckResult(not wrong and not unlabelled, summary, {"masters": masters, "labels": labels})
 
 
@@ -213,7 +219,9 @@ def executors_on_all_workers(e: Observations) -> CheckResult:
         if host in instances
     }
     if len(hosts) < len(workers):
-        raise NotSeenError(f"executors ran on {len(hosts)} hosts, too few for {len(workers)} kinds of node")
+        raise NotSeenError(
+            f"executors ran on {format_count(len(hosts), 'host')}, too few for {len(workers)} kinds of node"
+        )
     idle = sorted(str(kind) for kind in workers if not any(text.startswith(f"{kind} ") for text in ran))
     summary = f"executors ran on {', '.join(sorted(ran)) or 'unknown hosts'}; none on {', '.join(idle) or 'no kind'}"
     return CheckResult(not idle, summary, {"hosts": sorted(hosts), "ran": sorted(ran)})
@@ -226,7 +234,7 @@ def memory_is_watched(e: Observations) -> CheckResult:
         raise NotSeenError("YARN knows no node")
     names = ("yarn.nodemanager.resource.memory.enforced", "yarn.nodemanager.pmem-check-enabled")
     watched = [host for host, settings in nodes.items() if [settings[name] for name in names] == ["false", "true"]]
-    summary = f"{len(watched)} of {len(nodes)} nodes watch containers' memory"
+    summary = f"containers' memory is watched on {len(watched)} of {format_count(len(nodes), 'node')}"
     return CheckResult(len(watched) == len(nodes), summary, nodes)
 
 
@@ -235,13 +243,13 @@ def wheels_install(e: Observations) -> CheckResult:
     libc = tuple(int(part) for part in re.findall(r"\d+", node["libc"][1])[:2])
     holds = node["system"] == "amzn" and ready["python"].startswith("3.11.") and libc >= (2, 34)
     summary = (
-        f"{ready['packages']} packages on {node['system']} {node['version']}, Python {ready['python']}, C library "
-        f"{node['libc'][1]}, in {ready['seconds'].get('total', 0):.0f} s"
+        f"{format_count(ready['packages'], 'package')} on {node['system']} {node['version']}, Python "
+        f"{ready['python']}, C library {node['libc'][1]}, in {ready['seconds'].get('total', 0):.0f} s"
     )
     return CheckResult(holds, summary, {"node": node, "ready": ready})
 
 
-def metadata_by_token(e: Observations) -> CheckResult:
+def metadata_asks_for_a_token(e: Observations) -> CheckResult:
     answer = look_up(e, "probe", "metadata")
     holds = answer["without_token"] == 401 and answer["token"] == 200
     summary = f"without a token {answer['without_token']}, for a token {answer['token']} at hop limit 1"
@@ -252,7 +260,7 @@ def job_reads_and_writes(e: Observations) -> CheckResult:
     run, sent = look_up(e, "sample", "run"), look_up(e, "uploaded")
     versions = run["versions"]
     holds = run["images_ok"] == run["images_in"] == sent
-    summary = f"{run['images_ok']} of {sent} images featurized with Spark {versions.get('spark')}"
+    summary = f"{run['images_ok']} of {format_count(sent, 'image')} featurized with Spark {versions.get('spark')}"
     return CheckResult(holds, summary, {"images_ok": run["images_ok"], "slots": run.get("slots"), "versions": versions})
 
 
@@ -260,7 +268,8 @@ def arguments_arrive(e: Observations) -> CheckResult:
     arguments, args = look_up(e, "sample", "arguments"), look_up(e, "sample", "step")["Config"]["Args"]
     run, request = look_up(e, "sample", "run")["arguments"], look_up(e, "sample", "request")
     equal = {name: run.get(name) == value for name, value in request.items()}
-    summary = f"EMR kept {len(args)} arguments as given; the job read {sum(equal.values())} of {len(equal)} fields"
+    kept = f"EMR kept {format_count(len(args), 'argument')} as given"
+    summary = f"{kept}; the job read {sum(equal.values())} of {format_count(len(equal), 'field')}"
     return CheckResult(arguments == args and all(equal.values()), summary, {"arguments": args, "fields": equal})
 
 
@@ -298,7 +307,8 @@ def logs_lie_where_we_look(e: Observations) -> CheckResult:
     keys = look_up(e, "logs", "keys")
     keys_by_kind = {kind: [key for key in keys if re.fullmatch(pattern, key)][:3] for kind, pattern in LAYOUT.items()}
     missing = [kind for kind, examples in keys_by_kind.items() if not examples]
-    return CheckResult(not missing, f"{len(keys)} objects; missing kinds: {', '.join(missing) or 'none'}", keys_by_kind)
+    summary = f"{format_count(len(keys), 'object')}; missing kinds: {', '.join(missing) or 'none'}"
+    return CheckResult(not missing, summary, keys_by_kind)
 
 
 def driver_speaks_in_its_container(e: Observations) -> CheckResult:
@@ -315,12 +325,14 @@ def logs_come_in_time(e: Observations) -> CheckResult:
     if not times:
         raise NotSeenError("no log of the sample's step came")
     seconds = (max(times) - end_time).total_seconds()
-    return CheckResult(seconds <= LOG_DELAY_SECONDS, f"{seconds:.0f} s after the step's end", {"seconds": seconds})
+    return CheckResult(
+        seconds <= SHIPPING.total_seconds(), f"{seconds:.0f} s after the step's end", {"seconds": seconds}
+    )
 
 
 def second_plan_is_empty(e: Observations) -> CheckResult:
     changes = look_up(e, "second_plan", "changes")
-    return CheckResult(not changes, f"{len(changes)} resources would change", changes)
+    return CheckResult(not changes, f"{format_count(len(changes), 'resource')} would change", changes)
 
 
 def clock_ends_the_cluster(e: Observations) -> CheckResult:
@@ -334,7 +346,8 @@ def plan_after_the_end(e: Observations) -> CheckResult:
     changes = [(address, actions) for address, actions in look_up(e, "plan_after_end", "changes")]
     created = [address for address, actions in changes if ".aws_emr_cluster." in address and actions == ["create"]]
     deleted = [address for address, actions in changes if "delete" in actions and "module.network" in address]
-    summary = f"{len(changes)} resources would change, the cluster is {'created' if created else 'NOT created'}"
+    outcome = f"the cluster is {'created' if created else 'NOT created'}"
+    summary = f"{format_count(len(changes), 'resource')} would change, {outcome}"
     return CheckResult(len(created) == 1 and not deleted, summary, changes)
 
 
@@ -365,7 +378,7 @@ def own_key_encrypts(e: Observations) -> CheckResult:
     holds = kms["object"] == kms["key"] and not unencrypted
     summary = (
         f"results are under {'our key' if kms['object'] == kms['key'] else 'another key'}; "
-        f"{len(kms['volumes']) - len(unencrypted)} of {len(kms['volumes'])} volumes are"
+        f"so are {len(kms['volumes']) - len(unencrypted)} of {format_count(len(kms['volumes']), 'volume')}"
     )
     return CheckResult(holds, summary, kms)
 
@@ -373,13 +386,16 @@ def own_key_encrypts(e: Observations) -> CheckResult:
 def shell_is_online(e: Observations) -> CheckResult:
     ping = {i["InstanceId"]: i.get("PingStatus") for i in look_up_extra(e, "ssm")}
     online = [name for name, status in ping.items() if status == "Online"]
-    return CheckResult(bool(online), f"Systems Manager sees {len(online)} of {len(ping)} instances online", ping)
+    return CheckResult(
+        bool(online), f"Systems Manager sees {len(online)} of {format_count(len(ping), 'instance')} online", ping
+    )
 
 
 def way_out_exists(e: Observations) -> CheckResult:
     nats, answer = look_up_extra(e, "nat"), look_up(e, "probe", "way_out")
     live = [n["NatGatewayId"] for n in nats if n["State"] == "available"]
-    summary = f"{len(live)} NAT gateways; a host of the internet was {'' if answer['reached'] else 'not '}reached"
+    host = f"a host of the internet was {'' if answer['reached'] else 'not '}reached"
+    summary = f"{format_count(len(live), 'NAT gateway')}; {host}"
     return CheckResult(bool(live) and answer["reached"], summary, {"gateways": live, **answer})
 
 
@@ -402,7 +418,8 @@ def one_node_runs(e: Observations) -> CheckResult:
     primary, *workers = [i["PrivateDnsName"] for i in look_up(e, "alive", "instances")]
     if not (hosts := _list_executor_hosts(e)):
         raise NotSeenError("no executor was seen")
-    summary = f"fleets: {', '.join(kinds)}; {1 + len(workers)} instances; executors on {', '.join(sorted(hosts))}"
+    instances = format_count(1 + len(workers), "instance")
+    summary = f"fleets: {', '.join(kinds)}; {instances}; executors on {', '.join(sorted(hosts))}"
     return CheckResult(kinds == ["MASTER"] and not workers and hosts == {primary}, summary, {"hosts": sorted(hosts)})
 
 
@@ -436,7 +453,7 @@ def idle_watch_looks(e: Observations) -> CheckResult:
     if not looks:
         raise NotSeenError("the idle watch has not ended a look yet")
     failed = [look["name"] for look in looks if look["status"] != "SUCCEEDED"]
-    return CheckResult(not failed, f"{len(looks)} looks, {len(failed)} failed", looks)
+    return CheckResult(not failed, f"{format_count(len(looks), 'look')}, {len(failed)} failed", looks)
 
 
 def emr_makes_an_endpoint(e: Observations) -> CheckResult:

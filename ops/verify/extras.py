@@ -69,7 +69,7 @@ def parse_extras(text: str | None) -> tuple[str, ...]:
     names = {name.strip().lower() for name in (text or "").split(",") if name.strip()}
     if unknown := sorted(names - set(EXTRAS)):
         listing = ", ".join(EXTRAS)
-        raise WrongUseError(f"WITH={unknown[0]} is nothing that can be looked at. Fix: WITH= some of {listing}.")
+        raise WrongUseError(f"WITH={unknown[0]} is not known. Fix: choose from {listing}.")
     return tuple(name for name in EXTRAS if name in names)
 
 

@@ -16,12 +16,14 @@ from fruits.errors import FruitsError
 from localaws import server
 from ops.aws.account import Account
 from ops.aws.describe import list_pages
-from ops.aws.poll import poll
+from ops.aws.poll import pace, poll
 from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.console import Console
+from ops.core.errors import OperatorError
 from ops.core.target import PROJECT
+from ops.core.text import format_count
 from ops.lifecycle import studio
 from ops.verify import probe
 from ops.verify.extras import IDLE_SECONDS
@@ -63,7 +65,7 @@ class Gatherer:
 
     @property
     def pause(self) -> float:
-        return 1.0 if self.emulated else 10.0
+        return pace(10.0, emulated=self.emulated)
 
     @property
     def cluster_id(self) -> str:
@@ -78,7 +80,7 @@ class Gatherer:
             if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
                 self.denied.append(error.operation_name)
             return {"error": f"{error.operation_name}: {code}"}
-        except (BotoCoreError, FruitsError, OSError, ValueError) as error:
+        except (BotoCoreError, FruitsError, OperatorError, OSError, ValueError, LookupError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def list_all(self, service: str, call: str, key: str, **parameters: Any) -> Any:
@@ -140,7 +142,7 @@ class Gatherer:
     def _describe_network(self, ec2: Any) -> dict[str, Any]:
         vpcs = find_vpcs(ec2, PROJECT, self.account.target.env)
         if len(vpcs) != 1:
-            return {"error": f"{len(vpcs)} VPCs have the tags of this environment"}
+            return {"error": f"{format_count(len(vpcs), 'VPC', 'has')} the tags of this environment"}
         inside = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
         nats = {"Filter": [{"Name": "vpc-id", "Values": vpcs}]}
         return {
@@ -242,8 +244,8 @@ class Gatherer:
 
     def _list_online(self) -> list[dict[str, Any]]:
         machines = {i["InstanceId"] for i in self.evidence["alive"]["machines"]}
-        pages = self.account.client("ssm").get_paginator("describe_instance_information").paginate()
-        return [i for page in pages for i in page["InstanceInformationList"] if i["InstanceId"] in machines]
+        listed = list_pages(self.account.client("ssm"), "describe_instance_information", "InstanceInformationList")
+        return [instance for instance in listed if instance["InstanceId"] in machines]
 
     def _describe_domain(self) -> dict[str, Any]:
         """The address itself is a key and is not kept."""

@@ -95,7 +95,7 @@ def render_markdown(record: Mapping[str, Any]) -> str:
         f"# What was looked at on {record['started'][:10]}",
         "",
         f"On {place}; ENV={record['env']}, {record['release'] or 'no cluster'}, commit "
-        f"{record['commit'] or 'unknown'}, {record['minutes']} minutes. {counts[:1].upper()}{counts[1:]}.",
+        f"{record['commit'] or 'unknown'}, {record['minutes']:.1f} minutes. {counts[:1].upper()}{counts[1:]}.",
         "",
     ]
     if record["stopped"]:

@@ -202,7 +202,10 @@ def test_check_says_what_is_wrong(index: Index, built: Wheelhouse) -> None:
     stranger = index._make(built.folder, "stranger", "1", {})
     with pytest.raises(WheelhouseError, match=r"stranger-1-py3-none-any\.whl is not one of the files"):
         check_wheels(built.folder, lock)
-    stranger.unlink()
+    stranger.rename(built.folder / "notes.whl")
+    with pytest.raises(WheelhouseError, match=r"notes\.whl is not one of the files"):
+        check_wheels(built.folder, lock)
+    (built.folder / "notes.whl").unlink()
     next(built.folder.glob("uv-*.whl")).unlink()
     with pytest.raises(WheelhouseError, match=r"lacks 1 of 3 wheels \(such as uv==1\.0\)"):
         check_wheels(built.folder, lock)

@@ -20,7 +20,7 @@ from ops.cli import main as cli
 from ops.cli.boundary import explain
 from ops.cli.commands import COMMANDS, TAKES, Command
 from ops.cli.main import find_function, make_environment
-from ops.cli.options import GIVEN, GOALS, OF_MAKE, OPTIONS
+from ops.cli.options import GIVEN, GOALS, OF_MAKE, OPTIONS, TWICE
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
 from tools import command_tables
@@ -93,7 +93,7 @@ def recorded(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     """Run make with a Python that writes down what a command would read."""
     spy = tmp_path / "venv" / "bin" / "python"
     spy.parent.mkdir(parents=True)
-    spy.write_text('#!/bin/sh\nprintf "%s|" "$INPUT" "$FRUITS_GIVEN" "$FRUITS_GOALS"\n')
+    spy.write_text('#!/bin/sh\nprintf "%s|" "$INPUT" "$FRUITS_GIVEN" "$FRUITS_GOALS" "$FRUITS_TWICE"\n')
     spy.chmod(0o755)
     for stamp in (".base", ".runtime", ".localaws", ".dev"):
         (spy.parent.parent / stamp).write_text("")
@@ -117,10 +117,35 @@ def recorded(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 def test_a_path_arrives_as_typed(recorded: Callable[..., tuple[int, str]], path: str) -> None:
     code, printed = recorded("run-local", f"INPUT={path}", INPUT="leaked", LIMIT="3")
     assert code == 0, printed
-    value, names, goals, _ = printed.split("|")
-    assert value == path
+    value, names, goals, twice, _ = printed.split("|")
+    assert (value, twice) == (path, "")
     assert set(names.split()) == {"INPUT", "VENV"}
     assert goals == "run-local"
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="only /proc shows a command line")
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["K=1", "K=2"], {"K"}),
+        (["INPUT=a=b", "LIMIT=K=1", "K=1"], set()),
+        (["INPUT=a b", "K=3", "INPUT=c", "K=3", "INPUT=d"], {"INPUT", "K"}),
+        (["INPUT=a\nINPUT=b", "K=1"], set()),
+        (["K=1", "K:=2"], {"K"}),
+    ],
+)
+def test_what_stands_twice_is_seen(recorded: Callable[..., tuple[int, str]], words: list[str], names: set[str]) -> None:
+    code, printed = recorded("run-step", *words, K="5")
+    assert code == 0, printed
+    assert set(printed.split("|")[3].split()) == names
+
+
+def test_what_stands_twice_is_refused() -> None:
+    """make itself would take the last: half of two folders, or another cluster."""
+    with pytest.raises(WrongUseError) as caught:
+        given("run-step", INPUT="b", **{GIVEN: "INPUT", TWICE: "INPUT"})
+    assert str(caught.value) == "INPUT= was given twice, and make takes only the last. Fix: give INPUT= once."
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(

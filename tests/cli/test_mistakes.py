@@ -143,7 +143,7 @@ MISTAKES = {
         ("ENV=verify YES=si", 2, "YES=si is neither yes nor no."),
         ("ENV=verify REGION=paris", 2, NO_REGION),
         ("ENV=verify CURRENCY=EURO", 2, NO_MONEY),
-        ("WITH=foo", 2, "WITH=foo is nothing that can be looked at."),
+        ("WITH=foo", 2, "WITH=foo is not known. Fix: choose from kms"),
     ],
     "neighbours": [
         ("", 2, "no image was given. Fix: make neighbours IMAGE=path/of/a/photograph.jpg."),
@@ -169,7 +169,7 @@ MISTAKES = {
     "weights": [
         ("", 2, "no network was given. Fix: MODEL=one of mobilenet_v2"),
         ("MODEL=resnet", 2, "there are no weights to fetch for 'resnet'. Fix: MODEL=one of mobilenet_v2"),
-        ("MODEL=efficientnet_lite0", 2, "come with its package. Fix: nothing is to be fetched."),
+        ("MODEL=efficientnet_lite0", 2, "come with its package: nothing has to be fetched."),
         ("MODLE=resnet50", 2, "MODLE= is not a variable of make weights. Did you mean MODEL?"),
         ("ENV=dev", 2, "ENV= is not a variable of make weights."),
     ],

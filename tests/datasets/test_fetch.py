@@ -226,7 +226,7 @@ def test_foreign_files_among_the_images_are_refused_and_kept(tmp_path: Path, sou
     mine = tmp_path / "dest" / "Training" / "Mine" / "1.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(DatasetError, match=r"holds 1 files that are not of the data set \(such as Training/Mine/1"):
+    with pytest.raises(DatasetError, match=r"holds 1 file beside those of the data set \(such as Training/Mine/1"):
         fetch_dataset(source, tmp_path / "dest", console=console())
     assert mine.read_bytes() == b"mine"
     mine.rename(mine.with_name(".DS_Store"))

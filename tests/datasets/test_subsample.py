@@ -165,7 +165,7 @@ def test_a_destination_inside_or_around_the_source_is_refused(tmp_path: Path, de
         ({"SOURCE": "{in}", "DEST": "x", "SEED": "-1"}, "SEED=-1 is not a whole number from 0"),
         (
             {"SOURCE": "{in}", "DEST": "x", "CLASSES": "3"},
-            r"^3 classes with 5 images each were asked for, but only 1 of the 2 classes have that many"
+            r"^3 classes with 5 images each cannot be had: of 2 classes 1 class has that many"
             r" \(largest: a \(5\), b \(1\)\). Fix: ask for fewer with CLASSES= or IMAGES=\.$",
         ),
     ],
@@ -188,7 +188,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
         (source / "a" / name).write_bytes(b"x")
     sample({"SOURCE": str(source), "DEST": str(tmp_path / "out"), "CLASSES": "1"})
     assert capsys.readouterr().out == (
-        f"5 images of 1 classes in {tmp_path / 'out'}: a\n"
+        f"5 images of 1 class in {tmp_path / 'out'}: a\n"
         "4 files are left out: 2 .mov, 1 .csv, 1 hidden (first: a/IMG_1.MOV)\n"
     )
     (tmp_path / "videos").mkdir()

@@ -274,7 +274,7 @@ def test_very_large_plan_fits_a_comment(large: Plan, root: Root) -> None:
     # the grave part is whole, the rest is counted
     assert text.startswith("**This change would replace the cluster**")
     assert "      release_label: " in text
-    assert "more are left out here" in text
+    assert "more left out here" in text
     assert text.endswith("<!-- fruits-plan-report dev -->\n")
     assert text.count("<details>") == text.count("</details>") == 2
 

@@ -179,7 +179,9 @@ def test_init_without_route_and_mirror_says_what_to_do(
         "terraform init ended with 1. The AWS provider could not be fetched: this machine has no route to Terraform's "
         "registry, and no mirror with registry.terraform.io/hashicorp/aws 5.100 for "
     )
-    assert str(caught.value).endswith("give a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io.")
+    assert str(caught.value).endswith(
+        "Fix: connect, or name a mirror: TF_PROVIDER_MIRROR=/folder/that/holds/registry.terraform.io."
+    )
 
 
 # --------------------------------------------------------------------------------------- environments, state, inputs

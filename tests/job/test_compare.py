@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fruits.errors import InputError
 from sklearn.neighbors import NearestNeighbors
 
 from ops.cli import environment as commands
@@ -15,6 +16,7 @@ from ops.cli.commands import COMMANDS
 from ops.core.console import Console
 from ops.core.target import Target
 from ops.job import compare
+from ops.job.neighbours import find_neighbours, make_neighbours_table
 from ops.job.results import Result
 from ops.lifecycle import environment
 from tests.job.reporting import HOSTILE, clusters
@@ -56,6 +58,36 @@ def test_the_numbers_are_those_of_an_independent_count(tmp_path: Path) -> None:
     assert comparison.classes()[0][:3] in (("Apple", 22, 20), ("Banana", 20, 20))
 
 
+@pytest.mark.parametrize(
+    ("given", "root", "below"),
+    [
+        ("/old/photos", "/old/photos", "Apple/1.jpg"),
+        ("s3://b/images/", "s3://b/images", "Apple/1.jpg"),
+        # what follows was run in another working directory than this one, or by somebody else
+        ("data/photos", "/old/data/photos", "Apple/1.jpg"),
+        ("./data/photos/", "/a/longer/path/than/this/one/of/the/test/data/photos", "Apple/1.jpg"),
+        ("~/photos", "/home/ann/photos", "Apple/1.jpg"),
+        (".", "/old", "/old/Apple/1.jpg"),  # nothing says where the input ends
+    ],
+)
+def test_paths_lie_below_the_input_wherever_the_run_was(tmp_path: Path, given: str, root: str, below: str) -> None:
+    folder = write_result(tmp_path / "result", root, ["Apple"], np.ones((1, 2)), ["1.jpg"], arguments={"input": given})
+    result = Result.at(str(folder))
+    assert result.below_input(result.names()[0]) == [below]
+    table = make_neighbours_table(result, find_neighbours(result, np.ones(2), 1))
+    assert [str(cell) for cell in table.columns[3].cells] == [below]
+
+
+def test_a_relative_input_is_of_this_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, root in (("photos", tmp_path / "photos"), (".", tmp_path)):
+        folder = write_result(
+            tmp_path / f"of {given}", str(root), ["photos"], np.ones((1, 2)), ["1.jpg"], arguments={"input": given}
+        )
+        result = Result.at(str(folder))
+        assert result.below_input(result.names()[0]) == ["photos/1.jpg"]
+
+
 def test_the_command_compares_two_results_of_this_machine_without_an_account(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +118,32 @@ def test_what_is_no_result_is_refused(
     newer, _ = two(tmp_path)
     code = cli.run(COMMANDS["results"], {"OUTPUT": str(newer), "COMPARE": str(tmp_path / earlier)}, {})
     assert (code, words.format(tmp_path) in capsys.readouterr().err) == (10, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        ("path,label,pc1,pc2", "/photos/a/1.jpg,a,1,x", "the scores at .* cannot be read"),
+        ("path,label,pc1,pc2", "/photos/a/1.jpg,a", "the scores at .* cannot be read"),
+        ("name,class,pc1,pc2", "/photos/a/1.jpg,a,1,2", "the scores at .* cannot be read"),
+        ("path,label", "/photos/a/1.jpg,a", "the scores at .* cannot be read"),
+        ("path,label,pc1,pc2,pc3", "/photos/a/1.jpg,a,1,2,3", r"holds 3 scores per image, but its run.json says k = 2"),
+    ],
+)
+def test_scores_that_are_none_or_another_runs_are_a_sentence(
+    tmp_path: Path, header: str, row: str, reason: str
+) -> None:
+    folder = write_result(tmp_path / "r", "/photos", ["a"], np.ones((1, 2)), ["1.jpg"])
+    (folder / "pca/scores.csv").write_text(f"{header}\n{row}\n")
+    with pytest.raises(InputError, match=rf"{reason}.* Fix: make results, or run the job again\.$"):
+        Result.at(str(folder)).names()
+
+
+@pytest.mark.parametrize("changed", [{"arguments": []}, {"k": "two"}, {"images_ok": None}, {"model": 5}])
+def test_a_record_of_another_kind_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    folder = write_result(tmp_path / "r", "/photos", ["a"], np.ones((1, 2)), ["1.jpg"], **changed)
+    with pytest.raises(InputError, match=r"is not the record of a run\. Fix: OUTPUT="):
+        Result.at(str(folder))
 
 
 def test_results_that_share_nothing_are_compared_all_the_same(tmp_path: Path) -> None:

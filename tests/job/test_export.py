@@ -63,7 +63,7 @@ def test_the_projector_gets_vectors_labels_and_a_sprite(result: Path, capsys: py
     code, printed = exports(result, capsys, TO="projector")
     assert code == 0, printed
     assert "18 images with 4 scores each" in printed
-    assert "1 have no picture: they cannot be read any more. Fix: INPUT= names the folder of the images." in printed
+    assert "1 image has no picture, and cannot be read any more. Fix: INPUT= names the folder of the images." in printed
     folder = result.parent / "out"
     vectors = np.array([line.split("\t") for line in (folder / "vectors.tsv").read_text().splitlines()], float)
     head, *named = [line.split("\t") for line in (folder / "metadata.tsv").read_text().splitlines()]
@@ -170,11 +170,11 @@ def test_fewer_images_are_the_same_share_of_every_class(result: Path, capsys: py
 def test_images_that_have_moved_are_found_by_input(result: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (result.parent / "photos").rename(result.parent / "moved")
     _, printed = exports(result, capsys, TO="spotlight")
-    assert "18 have no picture" in printed
+    assert "18 images have no picture" in printed
     _, printed = exports(
         result, capsys, TO="spotlight", INPUT=str(result.parent / "moved"), DEST=str(result.parent / "again")
     )
-    assert "1 have no picture" in printed
+    assert "1 image has no picture" in printed
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,9 @@ def test_a_fleet_that_is_added_waits_while_the_cluster_works(
     found = until(lambda: task_of(poor, cluster), lambda f: f["Status"]["State"] not in ("PROVISIONING", "TERMINATING"))
     assert found["ProvisionedOnDemandCapacity"] == provisioned
     assert poor.wait(cluster, *states)["Status"]["State"] in states
-    later = [
-        "task fleet: 0 of 16 vCPUs of Spot came in time, and EMR took 16 on demand, at the price on demand"
-    ] * bool(provisioned)
+    later = ["task fleet: 0 of 16 vCPUs of Spot came in time, and EMR took 16 at the on-demand price"] * bool(
+        provisioned
+    )
     assert read_lacks(poor.emr, cluster) == later
     poor.end(cluster)
 

@@ -115,7 +115,7 @@ def test_billing_says_what_runs_in_the_domain(aws: Aws, domain: str, monkeypatch
 
 def test_what_does_not_stop_is_named(aws: Aws, domain: str) -> None:
     open_notebook(aws, domain)
-    with pytest.raises(OperatorError, match=r"^still running after 0 s: JupyterLab of mine .* Fix: make studio-stop"):
+    with pytest.raises(OperatorError, match=r"^still running in Studio: JupyterLab of mine .* Fix: make studio-stop"):
         studio.stop_apps(aws.client("sagemaker"), domain, patience=0, pause=0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.aws.account import Account, Place
-from ops.aws.state_bucket import NoStateError
+from ops.aws.state_bucket import MissingStateError
 from ops.cli import environment as commands
 from ops.cli import verify
 from ops.core.console import Console, Person
@@ -34,7 +34,7 @@ class Stack:
     folder: Path
 
     def __init__(self, *, target: Target, stack: str, extra: Any = None, capture: bool = False) -> None:
-        self.stack, self.extra = stack, extra or {}
+        self.stack, self.extra, self.capture = stack, extra or {}, capture
         self.state = self.folder / f"{stack}.tfstate"
 
     def plan(self, *, out: Path) -> bool:
@@ -126,11 +126,11 @@ def test_the_bucket_of_the_states_is_asked_for(
     done: list[str], monkeypatch: pytest.MonkeyPatch, answer: str, made: list[str]
 ) -> None:
     def missing(account: Account) -> None:
-        raise NoStateError("there is no bucket for Terraform's state yet")
+        raise MissingStateError("there is no bucket for Terraform's state yet")
 
     bucket: list[str] = []
     monkeypatch.setattr(environment, "require_state", missing)
-    monkeypatch.setattr(environment, "make_state", lambda s3, target: bucket.append("made"))
+    monkeypatch.setattr(environment, "make_state_bucket", lambda s3, target: bucket.append("made"))
     monkeypatch.setattr(Account, "client", lambda self, service: None)
     console = answering(monkeypatch, answer)
     with pytest.raises(OperatorError, match="far enough" if made else "nothing was created"):
@@ -141,10 +141,10 @@ def test_the_bucket_of_the_states_is_asked_for(
 
 def test_a_no_after_that_names_what_was_made(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(account: Account) -> None:
-        raise NoStateError("there is no bucket for Terraform's state yet")
+        raise MissingStateError("there is no bucket for Terraform's state yet")
 
     monkeypatch.setattr(environment, "require_state", missing)
-    monkeypatch.setattr(environment, "make_state", lambda s3, target: None)
+    monkeypatch.setattr(environment, "make_state_bucket", lambda s3, target: None)
     monkeypatch.setattr(Account, "client", lambda *_: None)
     console = Console(file=io.StringIO(), width=200)
     answers = iter(["yes", "no"])

@@ -149,6 +149,6 @@ def test_extras_are_chosen_by_name_and_change_the_stacks() -> None:
     wide = add_extras(target, parse_extras("ssm,kms"))
     assert wide.overrides == {"storage": {"enable_kms": True}, "cluster": {"enable_ssm": True}}
     assert wide == add_extras(target, ("kms", "ssm"))
-    with pytest.raises(WrongUseError, match=r"WITH=nats is nothing that can be looked at. Fix: WITH= some of kms, ssm"):
+    with pytest.raises(WrongUseError, match=r"WITH=nats is not known. Fix: choose from kms, ssm"):
         parse_extras("nats")
     assert all(extra.help for extra in EXTRAS.values())

@@ -40,10 +40,11 @@ def test_each_thing_has_its_price_and_what_removes_it() -> None:
         "  bucket bucket-1: there; 3.10 USD a month. Remove: it",
         "  strange strange-1: there; price not known. Remove: it",
         "  not known: quotas",
-        "  2 more things with our tags cost nothing (networks, groups, roles, schedules)",
+        "  nothing to pay for 2 more things with our tags (networks, groups, roles, schedules)",
         "prices are old",
         "it bills 1.27 USD (0.64 EUR) an hour before tax until make destroy ENV=dev; 3.10 USD (1.55 EUR) a month for "
-        "what is stored (make purge ENV=dev removes it); not everything could be listed",
+        "what is stored (make purge ENV=dev removes it); the price of 1 thing is not known; not everything could be "
+        "listed",
     ]
     assert render_lines(replace(bill, age="", free=[]), REAL, EURO)[-2] == "  not known: quotas"
     emulated = render_lines(bill, EMULATED, EURO)
@@ -64,6 +65,7 @@ def test_the_last_line_sums_up_and_the_code_says_whether_hours_bill(items: list[
     bill = RunningCosts(items=items)
     assert describe_total(bill, REAL, EURO).startswith(said)
     assert "not everything" not in describe_total(bill, REAL, EURO)
+    assert ("not known" in describe_total(bill, REAL, EURO)) == (STRANGE in items)
     assert exit_code(bill) == code
 
 

@@ -44,7 +44,7 @@ def fleet(state: str = "PROVISIONING", action: str = "SWITCH_TO_ON_DEMAND", **mo
         (
             fleet("RUNNING", ProvisionedOnDemandCapacity=16),
             20,
-            "task fleet: 0 of 16 vCPUs of Spot came in time, and EMR took 16 on demand, at the price on demand",
+            "task fleet: 0 of 16 vCPUs of Spot came in time, and EMR took 16 at the on-demand price",
         ),
         (
             fleet("RESIZING", ProvisionedSpotCapacity=8),

@@ -60,11 +60,11 @@ def test_euros_come_from_the_dated_table_or_from_the_rate_given() -> None:
             "CURRENCY=EURO is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91 (per dollar).",
         ),
         ("€", "CURRENCY=€ is not a currency. Fix: three letters, or with a rate, CURRENCY=EUR:0.91 (per dollar)."),
-        ("EUR:nan", "CURRENCY=EUR:nan: nan is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91."),
-        ("EUR:", "CURRENCY=EUR:: nothing is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91."),
-        ("EUR:0", "CURRENCY=EUR:0: 0 is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91."),
-        ("EUR:x", "CURRENCY=EUR:x: x is not a rate. Fix: units a dollar, such as CURRENCY=EUR:0.91."),
-        ("xyz", "no rate is known for XYZ (known: EUR, USD). Fix: give one, CURRENCY=XYZ:1.23 (units a dollar)."),
+        ("EUR:nan", "CURRENCY=EUR:nan: nan is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."),
+        ("EUR:", "CURRENCY=EUR:: nothing is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."),
+        ("EUR:0", "CURRENCY=EUR:0: 0 is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."),
+        ("EUR:x", "CURRENCY=EUR:x: x is not a rate. Fix: units per dollar, such as CURRENCY=EUR:0.91."),
+        ("xyz", "no rate is known for XYZ (known: EUR, USD). Fix: give one, CURRENCY=XYZ:1.23 (units per dollar)."),
     ],
 )
 def test_what_is_no_currency(monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:

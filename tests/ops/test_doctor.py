@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from ops.aws.account import Account, Place
-from ops.aws.state_bucket import make_state
+from ops.aws.state_bucket import make_state_bucket
 from ops.cli import doctor as command
 from ops.core.target import Target
 from ops.doctor import checkup as doctor
@@ -31,6 +31,7 @@ from ops.doctor.requirements import (
 )
 from ops.job import wheelhouse
 from ops.prices import table as prices
+from ops.terraform.binary import INSTALL
 from ops.terraform.variables import plan_cluster
 from tests.infra import provider
 from tests.ops.test_step import AppliedAccount
@@ -70,9 +71,12 @@ def test_terraform_that_is_there_missing_or_too_old(tmp_path: Path) -> None:
         assert found.state == state, found
     assert f"Terraform 1.4.0 ({fake}) is too old" in found.cause
     missing = machine.check_terraform({"PATH": str(tmp_path)})
-    assert missing.line.startswith(
-        "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0"
+    assert missing.line == (
+        "failure  terraform      Terraform was not found on the search path. Fix: install 1.10.0 or newer from "
+        f"{INSTALL}, or name one: TERRAFORM=/path/to/terraform."
     )
+    fake.write_text("not a program")
+    assert machine.check_terraform({"TERRAFORM": str(fake), "PATH": ""}).line.count("Fix: ") == 1
 
 
 def test_java_and_python_as_the_nodes_have_them() -> None:
@@ -271,7 +275,7 @@ def test_a_quota_that_suffices_and_one_that_others_have_used_up(aws: Any) -> Non
     start()
     on_demand, spot = cloud.check_quotas(Quotas(16), ec2, NEED, "dev", REGION)
     assert on_demand.line == (
-        "failure  vCPUs on demand 12 are needed, and the quota is 16, of which 8 are in use by others. Fix: aws "
+        "failure  vCPUs on demand 12 needed, and the quota is 16, of which others use 8. Fix: aws "
         "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 20 "
         "--region eu-west-3 (hours to days); or a smaller cluster."
     )
@@ -335,7 +339,7 @@ def test_wheels_in_the_bucket_all_or_some(aws: Any, tmp_path: Path) -> None:
     made = wheelhouse.Wheelhouse(tmp_path, "k", {"a.whl": "1", wheelhouse.LOCK: "2"})
     s3.put_object(Bucket="art", Key="wheelhouse/k/a.whl")
     some = cloud.check_uploaded_wheels(s3, "art", made)
-    assert some.cause == "2 of 3 files are not in s3://art/wheelhouse/k/ (such as SHA256SUMS)"
+    assert some.cause == "s3://art/wheelhouse/k/ lacks 2 of 3 files (such as SHA256SUMS)"
     for name in (wheelhouse.LOCK, wheelhouse.SUMS):
         s3.put_object(Bucket="art", Key=f"wheelhouse/k/{name}")
     assert cloud.check_uploaded_wheels(s3, "art", made).state == "ok"
@@ -405,7 +409,7 @@ def test_the_command_against_an_account_that_has_nothing_yet(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("running costs: nothing bills by the hour; nothing is stored")
     assert any(line.startswith("failure  images         no image below ") for line in lines)
-    make_state(account.client("s3"), account.target)
+    make_state_bucket(account.client("s3"), account.target)
     assert doctor.examine_states(account).state == "ok"
 
 
@@ -419,16 +423,21 @@ def test_what_a_plan_asks(aws: Any, plan_of: Callable[[str], dict[str, Any]]) ->
 
 
 def test_without_credentials_or_emulator_the_rest_says_that_it_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.core.errors import NoCredentialsError, TerraformError
+    from ops.core.errors import TerraformError
 
-    def nobody(place: Place) -> Account:
-        raise NoCredentialsError("AWS does not know who we are (none). Log in (aws sso login).")
-
-    monkeypatch.setattr(doctor.Account, "at", nobody)
-    found, account = doctor.find_account(Place())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    found, account = doctor.find_account(Place(env="dev"))
     assert account is None
     assert [one.state for one in found] == ["failure", "warning"]
-    assert found[0].cure == "log in (aws sso login)."
+    assert found[1].cause.count("not checked") == 1
+    assert found[0].line == (
+        "failure  credentials    no AWS credentials were found, or AWS rejected them (Unable to locate credentials). "
+        "Fix: aws sso login, or AWS_PROFILE=…; or ENV=local, which needs no account."
+    )
 
     def stopped(place: Place) -> Account:
         raise TerraformError("not running")

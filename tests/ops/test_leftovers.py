@@ -128,7 +128,7 @@ def test_each_thing_bears_its_price_and_what_ends_it() -> None:
     costs = list_running_costs(account(), PRICES)
     assert [as_row(item) for item in costs.items] == [
         # 0.20 + 0.05 and 50 GiB, 0.08 + 0.05 and 100 GiB; a Spot price that nobody has read
-        ("cluster", "j-1", "left WAITING, 2 h 30 min old, 2 nodes with their volumes", D("0.395"), True, DESTROY),
+        ("cluster", "j-1", "left WAITING, 2 h 30 min old, 2 nodes, volumes included", D("0.395"), True, DESTROY),
         ("instance", "i-2", "c5.xlarge, running, of no live cluster", D("0.10"), False, END.format("i-2")),
         ("instance", "i-3", "x9.large, stopped, of no live cluster", None, False, END.format("i-3")),
         ("volume", "vol-2", "100 GiB, available", D("0.01"), False, DELETE.format(2)),
@@ -150,7 +150,7 @@ def test_each_thing_bears_its_price_and_what_ends_it() -> None:
         (
             "bucket",
             "fruits-dev-artifacts-123456789012",
-            "artifacts: 2 objects and versions, 3.0 GiB",
+            "artifacts: 2 object versions, 3.0 GiB",
             D("0.06"),
             True,
             "make purge ENV=dev",
@@ -158,7 +158,7 @@ def test_each_thing_bears_its_price_and_what_ends_it() -> None:
         (
             "bucket",
             "fruits-dev-logs-123456789012",
-            "logs: 0 objects and versions, 0 B",
+            "logs: 0 object versions, 0 B",
             D(0),
             True,
             "make purge ENV=dev",
@@ -166,7 +166,7 @@ def test_each_thing_bears_its_price_and_what_ends_it() -> None:
         (
             "bucket",
             "fruits-tfstate-123456789012",
-            "state: 1 objects and versions, 512.0 MiB" + OF_ALL,
+            "state: 1 object version, 512.0 MiB" + OF_ALL,
             D("0.01"),
             True,
             costs.items[-3].remove,

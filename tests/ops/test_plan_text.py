@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.ci import drift
+from ops.cli import plan_report
+from ops.core.errors import WrongUseError
 from ops.plan import changes
 from ops.plan.changes import flatten, hide_values, list_attributes, render_lines
 from ops.plan.masking import mask_text
@@ -118,7 +121,7 @@ def test_drift_is_found_and_masked() -> None:
     assert look.found
     assert text.startswith("**The storage stack differs from the code**: an apply would find 1 to change.")
     assert '      tags.Owner: "a" → "b"' in text
-    assert "**1 of ours bill by the hour:**" in text
+    assert "**1 thing of ours to be paid by the hour:**" in text
     assert account not in text
     assert text.endswith("<!-- fruits-drift dev -->\n")
 
@@ -144,3 +147,20 @@ def test_issue_of_a_thousand_findings_fits() -> None:
     text = drift.render_drift(look)
     assert len(text) < 65_536
     assert "and 950 more; `make billing ENV=dev` lists them all." in text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no", "Expecting value: line 1"),
+        ("[]", "it holds no planned_values"),
+        ('{"format_version": "1.0", "values": {}}', "it holds no planned_values"),  # a state
+    ],
+)
+def test_what_is_no_plan_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(WrongUseError) as caught:
+        plan_report.read_subject([f"cluster={file}"], {}, 3.2, allowed=False)
+    assert str(caught.value).startswith(f"PLAN=cluster={file} is not a plan ({reason}")
+    assert str(caught.value).endswith(f"). Fix: terraform show -json plan > {file}.")

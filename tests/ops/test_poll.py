@@ -185,7 +185,7 @@ def test_a_step_that_cannot_be_looked_at_goes_on_and_says_how_to_come_back(error
         step.watch(account, SUBMITTED, Console(quiet=True))
     assert str(caught.value).startswith(cause)
     assert str(caught.value).endswith(
-        "The step s-1 continues, and the cluster bills until make destroy. Fix: log in again or look at the network, "
+        "The step s-1 continues, and the cluster bills until make destroy. Fix: log in again or check the network, "
         "then make watch ENV=dev STEP=s-1."
     )
     assert caught.value.exit_code == 29

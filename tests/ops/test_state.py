@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from ops.aws.account import Account
-from ops.aws.state_bucket import NoStateError, find_region, list_settings, make_state, require_state
+from ops.aws.state_bucket import NoStateError, find_region, list_settings, make_state_bucket, require_state
 from ops.core.target import Target
 
 REGION = "eu-west-3"
@@ -30,7 +30,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_the_bucket_is_private_encrypted_versioned_and_tls_only(s3: Any) -> None:
-    assert make_state(s3, DEV)[0] == "made in eu-west-3"
+    assert make_state_bucket(s3, DEV)[0] == "made in eu-west-3"
     bucket = "fruits-tfstate-123456789012"
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] == REGION
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
@@ -41,22 +41,22 @@ def test_the_bucket_is_private_encrypted_versioned_and_tls_only(s3: Any) -> None
 
 
 def test_a_second_time_there_is_nothing_to_do(s3: Any) -> None:
-    assert len(make_state(s3, DEV)) == 1 + len(list_settings(DEV.state_bucket))
-    assert make_state(s3, DEV) == []
+    assert len(make_state_bucket(s3, DEV)) == 1 + len(list_settings(DEV.state_bucket))
+    assert make_state_bucket(s3, DEV) == []
 
 
 def test_what_was_changed_is_put_right_and_only_that(s3: Any) -> None:
-    make_state(s3, DEV)
+    make_state_bucket(s3, DEV)
     s3.put_bucket_versioning(Bucket=DEV.state_bucket, VersioningConfiguration={"Status": "Suspended"})
     s3.delete_bucket_policy(Bucket=DEV.state_bucket)
-    assert make_state(s3, DEV) == ["TLS only", "versioned"]
+    assert make_state_bucket(s3, DEV) == ["TLS only", "versioned"]
 
 
 def test_another_region_is_refused_with_the_one_where_it_lies(s3: Any) -> None:
-    make_state(s3, DEV)
+    make_state_bucket(s3, DEV)
     elsewhere = Target(env="dev", region="eu-west-1", account_id=ACCOUNT)
     with pytest.raises(NoStateError, match=r"is in eu-west-3, not in eu-west-1\. Fix: REGION=eu-west-3"):
-        make_state(s3, elsewhere)
+        make_state_bucket(s3, elsewhere)
 
 
 def test_apply_names_the_command_when_the_bucket_is_missing(s3: Any) -> None:
@@ -64,7 +64,7 @@ def test_apply_names_the_command_when_the_bucket_is_missing(s3: Any) -> None:
     with pytest.raises(NoStateError, match=r"no bucket for Terraform's state yet.*Fix: make state ENV=dev") as caught:
         require_state(account)
     assert caught.value.exit_code == 20
-    make_state(s3, DEV)
+    make_state_bucket(s3, DEV)
     require_state(account)
 
 

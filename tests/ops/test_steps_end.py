@@ -61,7 +61,8 @@ def test_a_cluster_is_live_until_it_ends() -> None:
 
 
 def test_a_step_that_is_not_ours_has_no_output() -> None:
-    assert read_output_from(AWS, ["spark-submit", "x.py"]) is None
+    for arguments in ([], ["spark-submit", "x.py"], ["bash", "x.sh", "--request"]):
+        assert read_output_from(AWS, arguments) is None
 
 
 def console() -> Console:

@@ -275,23 +275,31 @@ WRONG = [
     (
         "start-without-nat",
         put("alive/network/nats", [{"NatGatewayId": "nat-1", "State": "available"}]),
-        "1 NAT gateways",
+        "1 NAT gateway, ",
     ),
-    ("start-without-nat", put("alive/network/tables/0/Routes/0/DestinationCidrBlock", "0.0.0.0/0"), "1 routes out"),
+    ("start-without-nat", put("alive/network/tables/0/Routes/0/DestinationCidrBlock", "0.0.0.0/0"), "1 route out"),
     ("start-without-nat", put("alive/cluster/Status/State", "TERMINATED_WITH_ERRORS"), "after 7.5 min"),
-    ("no-way-in", put("alive/network/groups/0/IpPermissions", [ANYBODY]), "1 groups open to the world"),
-    ("no-way-in", put("alive/machines/0/PublicIpAddress", "192.0.2.7"), "1 public addresses"),
-    ("own-groups", put("alive/network/groups/0/GroupName", "ElasticMapReduce-Master-Private"), "EMR made 1 groups"),
+    ("no-way-in", put("alive/network/groups/0/IpPermissions", [ANYBODY]), "1 group open to the world"),
+    ("no-way-in", put("alive/machines/0/PublicIpAddress", "192.0.2.7"), "1 public address, also"),
+    (
+        "own-groups",
+        put("alive/network/groups/0/GroupName", "ElasticMapReduce-Master-Private"),
+        "EMR made 1 group of its own",
+    ),
     ("endpoint-packages", put("probe/repositories", {"code": 1, "said": "Curl error (28)"}), "dnf: Curl error (28)"),
     ("endpoint-refuses", put("probe/foreign_bucket", {"uri": "s3://other/x", "code": 0, "said": "3.3.1"}), "was READ"),
-    ("service-policy", put("alive/network/vpc/Tags", []), "1 of 6 things lack the tag"),
+    ("service-policy", put("alive/network/vpc/Tags", []), "the tag is missing from 1 of 6 things"),
     ("service-policy", put("alive/service_role/managed", ["arn:aws:iam::aws:policy/x/V1"]), "started under V1"),
     ("pass-role", put("alive/machines/1/IamInstanceProfile", None), "instances have"),
-    ("tags-propagate", put("alive/machines/2/Tags", []), "2 of 3 instances have"),
+    ("tags-propagate", put("alive/machines/2/Tags", []), "tags are on 2 of 3 instances"),
     ("capacity", put("alive/fleets/1/ProvisionedSpotCapacity", 0), "short of capacity: TASK"),
-    ("master-on-demand", put("probe/yarn/masters/0/host", machine("3", "")["PrivateDnsName"]), "0 of 1 masters"),
-    ("master-on-demand", put("probe/yarn/nodes/0/labels", []), "1 nodes without a label"),
-    ("memory-watched", unwatched, "of 2 nodes watch containers' memory"),
+    (
+        "master-on-demand",
+        put("probe/yarn/masters/0/host", machine("3", "")["PrivateDnsName"]),
+        "0 of 1 master on demand",
+    ),
+    ("master-on-demand", put("probe/yarn/nodes/0/labels", []), "1 node without a label"),
+    ("memory-watched", unwatched, "of 2 nodes"),
     ("wheels", put("probe/node/libc", ["glibc", "2.26"]), "C library 2.26"),
     ("wheels", put("probe/node/system", "debian"), "80 packages on debian"),
     ("metadata", put("probe/metadata/without_token", 200), "without a token 200"),
@@ -307,8 +315,12 @@ WRONG = [
         lambda e: e["logs"]["keys"].update({"steps/s-1A/stderr.gz": "2026-11-20T10:27:00+00:00"}),
         "960 s after",
     ),
-    ("no-drift", put("second_plan/changes", [["module.emr.aws_emr_cluster.this", ["update"]]]), "1 resources would"),
-    ("idle-watch", put("alive/watch", [{"status": "FAILED", "name": "1"}]), "1 looks, 1 failed"),
+    (
+        "no-drift",
+        put("second_plan/changes", [["module.emr.aws_emr_cluster.this", ["update"]]]),
+        "1 resource would change",
+    ),
+    ("idle-watch", put("alive/watch", [{"status": "FAILED", "name": "1"}]), "1 look, 1 failed"),
     ("idle-limit", put("alive/idle", {}), "EMR holds None s"),
     ("clock", put("clock/by_the_clock", False), "it did not end it"),
     ("clock", put("clock/seconds", 301.0), "it did not end it"),
@@ -325,13 +337,13 @@ WRONG = [
     ("idle-end", put("extras/idle/state", "WAITING"), "WAITING 1020 s after the last step, limit 600 s"),
     ("idle-end", put("extras/idle/seconds", 1501.0), "TERMINATED 1501 s after"),
     ("kms", put("extras/kms/object", "another"), "results are under another key"),
-    ("kms", put("extras/kms/volumes/0/encrypted", False), "0 of 1 volumes are"),
+    ("kms", put("extras/kms/volumes/0/encrypted", False), "so are 0 of 1 volume"),
     ("ssm", put("extras/ssm/0/PingStatus", "ConnectionLost"), "0 of 2 instances online"),
     ("arm64", put("extras/arm64/0/Architecture", "x86_64"), "instances are x86_64"),
-    ("one-node", put("extras/one-node", ["MASTER", "CORE"]), "fleets: MASTER, CORE; 1 instances; executors on ip-"),
+    ("one-node", put("extras/one-node", ["MASTER", "CORE"]), "fleets: MASTER, CORE; 1 instance; executors on ip-"),
     ("one-node", lambda e: e["alive"]["instances"].append(machine("2", "ON_DEMAND")), "2 instances"),
     ("arm64", put("probe/ready/architecture", "x86_64"), "TensorFlow ran on x86_64"),
-    ("nat", put("probe/way_out", {"reached": False}), "1 NAT gateways; a host of the internet was not reached"),
+    ("nat", put("probe/way_out", {"reached": False}), "1 NAT gateway; a host of the internet was not reached"),
     ("nat", put("extras/nat/0/State", "failed"), "0 NAT gateways"),
     ("scaling", put("extras/scaling", {}), "EMR holds None to None units"),
     ("studio", put("extras/studio/status", "Failed"), "the domain is Failed"),
@@ -350,7 +362,7 @@ def test_what_is_otherwise_does_not_hold(name: str, change: Callable[[Evidence],
 
 
 MISSING = [
-    ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance was got"),
+    ("spot", put("alive/instances/2/Market", "ON_DEMAND"), "no Spot instance came"),
     ("endpoint-refuses", put("probe/foreign_bucket/said", "Could not connect"), "could not be asked for"),
     ("master-on-demand", put("probe/yarn", {"skipped": "this node has no YARN"}), "this node has no YARN"),
     ("memory-watched", put("probe/memory", {"skipped": "this node has no YARN"}), "this node has no YARN"),
@@ -507,6 +519,21 @@ def test_what_cannot_be_removed_is_told_with_its_reason() -> None:
         raise OperatorError("the bucket is somebody's")
 
     assert command.retry_action(remove, Console(quiet=True)) == "the bucket is somebody's"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(OSError(28, "No space left on device"), "No space left"), (KeyError("Status"), "'Status'")]
+)
+def test_no_failure_whatever_ends_the_removing(error: Exception, said: str) -> None:
+    happens: list[Exception | None] = [error, None]
+
+    def remove() -> None:
+        if trouble := happens.pop(0):
+            raise trouble
+
+    console = Console(record=True, width=120)
+    assert command.retry_action(remove, console) is None
+    assert said in console.export_text()
 
 
 def test_an_error_of_aws_is_evidence_and_a_want_of_rights_is_named() -> None:

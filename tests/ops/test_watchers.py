@@ -7,11 +7,13 @@ import io
 import itertools
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -21,15 +23,17 @@ from fruits.errors import StorageError
 from fruits.store import Store
 
 from ops.aws.account import Account
+from ops.aws.poll import LostError
 from ops.cli import browser, shell, ui
 from ops.cli import environment as commands
 from ops.cli import logs as read_logs
 from ops.core import console as console_room
 from ops.core.console import Console, counting, working
-from ops.core.errors import OperatorError
+from ops.core.errors import NotAppliedError, OperatorError, UnfinishedError, WrongUseError
 from ops.core.target import Target
 from ops.cost import upkeep
 from ops.job import watch
+from ops.job.wheelhouse import WheelhouseError
 from ops.logs.reader import FolderLogs
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -124,6 +128,30 @@ def test_a_last_line_that_cannot_be_asked_warns(dev: Applied, monkeypatch: pytes
 )
 def test_a_command_that_broke_off_says_what_may_bill(command: str, local: bool, sentence: str) -> None:
     assert commands.describe_leftovers(command, local) == sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "may_bill"),
+    [
+        (UnfinishedError("spaces are still there"), True),
+        (LostError("AWS cannot be reached", 14_400), True),
+        (WheelhouseError("the wheels could not be downloaded"), True),
+        (OSError(28, "No space left on device"), True),
+        (WrongUseError("nothing was created."), False),
+        (NotAppliedError("there is no cluster"), False),
+    ],
+)
+def test_whatever_broke_off_what_may_bill_is_said(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, may_bill: bool
+) -> None:
+    def destroy(*_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("ENV", "dev")
+    with pytest.raises(type(error)):
+        commands.changes_environment(destroy)({"ENV": "dev"})
+    notes = getattr(error, "__notes__", [])
+    assert notes == ([commands.describe_leftovers("destroy", local=False)] if may_bill else [])
 
 
 def steps(*ends: datetime | None) -> list[Mapping[str, Any]]:
@@ -371,6 +399,19 @@ def test_a_refused_page_names_the_right() -> None:
     stub.add_client_error("create_persistent_app_ui", "AccessDeniedException")
     with stub, pytest.raises(ui.NoPageError, match="it needs the right elasticmapreduce:CreatePersistentAppUI"):
         ui.wait_for_address(emr, ARN)
+
+
+def test_a_server_that_ends_by_itself_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def ended(events: Path) -> Iterator[tuple[Any, Any]]:
+        yield SimpleNamespace(address="http://127.0.0.1:1/?key=k"), SimpleNamespace(wait=lambda: 137)
+
+    (tmp_path / "events").write_text("")
+    monkeypatch.setattr(ui, "locate_events", lambda *_: tmp_path)
+    monkeypatch.setattr(ui, "history_server", ended)
+    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
+    with pytest.raises(ui.NoPageError, match=r"^Spark's history server has ended \(137\)\. Fix: make ui again\.$"):
+        ui.serve_pages("j-1", {"OPEN": "0"}, Console(quiet=True))
 
 
 def test_no_page_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,66 @@
+"""Listings of AWS: each key under which something is looked for is one under which that call answers."""
+
+from __future__ import annotations
+
+import ast
+from itertools import pairwise
+
+import botocore.loaders
+import pytest
+from botocore import xform_name
+
+from ops.aws.account import Account
+from ops.core.console import Console
+from ops.core.errors import OperatorError
+from ops.core.paths import ROOT
+from ops.core.target import Target
+from ops.verify.gather import Gatherer
+
+SERVICES = ("ec2", "emr", "iam", "pricing", "resourcegroupstaggingapi", "s3", "sagemaker", "scheduler", "ssm")
+
+
+def read_paginators() -> dict[str, set[str]]:
+    """The keys of each call's answer that hold a list, by botocore's own description of the services."""
+    loader = botocore.loaders.Loader()
+    keys: dict[str, set[str]] = {}
+    for service in SERVICES:
+        for name, entry in loader.load_service_model(service, "paginators-1")["pagination"].items():
+            listed = entry["result_key"]
+            keys.setdefault(xform_name(name), set()).update([listed] if isinstance(listed, str) else listed)
+    return keys
+
+
+PAGINATORS = read_paginators()
+
+
+def list_pairs(source: str) -> list[tuple[str, str]]:
+    """Each call of AWS that is written before a key, as arguments or as two values together."""
+    groups = [
+        node.args if isinstance(node, ast.Call) else node.elts
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call | ast.Tuple)
+    ]
+    return [
+        (str(call.value), str(key.value))
+        for group in groups
+        for call, key in pairwise(group)
+        if isinstance(call, ast.Constant) and isinstance(key, ast.Constant) and call.value in PAGINATORS
+    ]
+
+
+def test_every_listing_looks_where_the_call_answers() -> None:
+    """A wrong key would be an empty list, whatever is there: "nothing bills"."""
+    pairs = {pair for path in (ROOT / "ops").rglob("*.py") for pair in list_pairs(path.read_text(encoding="utf-8"))}
+    assert len(pairs) >= 15, sorted(pairs)
+    assert [pair for pair in sorted(pairs) if pair[1] not in PAGINATORS[pair[0]]] == []
+    assert [pair for pair in list_pairs('f(ec2, "describe_vpcs", "VPCs")') if pair[1] in PAGINATORS[pair[0]]] == []
+
+
+@pytest.mark.parametrize("error", [KeyError("Vpcs"), IndexError("none"), OperatorError("no Studio")])
+def test_no_question_to_aws_ends_a_look_at_it(error: Exception) -> None:
+    gatherer = Gatherer(Account(Target(env="verify", region="eu-west-3", account_id="123456789012")), Console())
+
+    def fail() -> None:
+        raise error
+
+    assert gatherer.ask(fail) == {"error": f"{type(error).__name__}: {error}"}
