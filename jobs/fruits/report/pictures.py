@@ -62,7 +62,7 @@ class _ByteBudget:
             self._changed.notify_all()
 
 
-def _make_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[str]:
+def _make_pictures(source: Store, paths: Iterable[str], *, leniently: bool) -> list[str]:
     """Make thumbnails, in order: many files are read at once, and decoded one after the other as they come."""
     skip = len(source.uri) + 1
     budget, decoding = _ByteBudget(MAX_READ), threading.Lock()
@@ -93,7 +93,7 @@ def _make_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[s
 
 def make_thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
     """Make base64 of JPEGs, in order, as the network sees the images; empty where one cannot be read any more."""
-    return _make_all(source, paths, leniently=False)
+    return _make_pictures(source, paths, leniently=False)
 
 
 def make_reject_thumbnails(source: Store, rejects: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -102,5 +102,5 @@ def make_reject_thumbnails(source: Store, rejects: Sequence[Mapping[str, Any]]) 
     A file that has killed a decoder is not tried again.
     """
     paths = [row["path"] for row in rejects if row["size"] <= MAX_FILE and not is_deadly(row["reason"])]
-    picture_of = dict(zip(paths, _make_all(source, paths, leniently=True), strict=True)) if paths else {}
+    picture_of = dict(zip(paths, _make_pictures(source, paths, leniently=True), strict=True)) if paths else {}
     return [picture_of.get(row["path"], "") for row in rejects]
