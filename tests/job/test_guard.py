@@ -190,7 +190,7 @@ def test_the_page_does_not_try_again_what_has_killed_a_decoder(tmp_path: Path, m
         "f": "cannot be read: gone",
     }
     tried: list[str] = []
-    monkeypatch.setattr(pictures, "_make_pictures", lambda _store, paths, **_: tried.extend(paths) or ["p"] * len(paths))
+    monkeypatch.setattr(pictures, "_make_pictures", lambda _, paths, **__: tried.extend(paths) or ["p"] * len(paths))
     rows = [{"path": path, "size": 9, "reason": reason} for path, reason in reasons.items()]
     assert pictures.make_reject_thumbnails(Store(str(tmp_path)), rows) == ["p", "", "", "", "", "p"]
     assert tried == ["a", "f"]
