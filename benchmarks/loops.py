@@ -128,7 +128,7 @@ def convert_graph(graph: bytes, folder: Path) -> dict[str, Path]:
 def _run_loop(
     engine: LoopEngine, model: Path, files: list[str], warm_up: int, core: int | None, line: Connection
 ) -> None:
-    """One process: warm up, say ready, wait, go through all files, say when it began and ended."""
+    """Run one process: warm up, report that it is ready, wait, featurize all files, and report start and end."""
     if core is not None:
         os.sched_setaffinity(0, {core})
     embed = engine.load(model)
@@ -192,7 +192,7 @@ def run_loops(engine: LoopEngine, model: Path, files: list[Path], processes: int
             line.send("go")
         times = [line.recv() for line in lines]
     except EOFError:
-        raise BenchmarkError(f"a loop of {engine.name} ended before it was through; its error stands above.") from None
+        raise BenchmarkError(f"a loop of {engine.name} ended early. Fix: see its error above.") from None
     finally:
         for process, line in started:
             line.close()

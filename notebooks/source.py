@@ -3,17 +3,16 @@
 # %% [markdown]
 # # Fruits: from photographs to a PCA · Des photographies à l'ACP
 #
-# The chain of the cluster job, step by step, on a small sample: the functions are those that run on EMR
-# (`jobs/fruits`), and only the number of images and of machines is another. At the end a table says what changes
-# when we scale.
+# The cluster job, step by step, on a small sample: the functions are the same that run on EMR (`jobs/fruits`), and only
+# the numbers of images and machines differ. A table at the end says what changes at scale.
 #
 # *La chaîne du cluster, pas à pas, sur un petit échantillon : les fonctions sont celles qui tournent sur EMR
 # (`jobs/fruits`) ; seuls changent le nombre d'images et de machines. Un tableau final dit ce qui change à grande
 # échelle.*
 #
-# It runs as it is on a laptop, Colab, Kaggle, SageMaker Studio and Studio Lab, and Databricks: the next cell finds the
-# code and installs what is missing. It needs Python 3.11 or newer and some 2 GB of memory, takes about a minute, and
-# asks nothing of `sparkContext`.
+# It runs unchanged on a laptop, Colab, Kaggle, SageMaker Studio and Studio Lab, and Databricks: the next cell finds the
+# code and installs what is missing. It needs Python 3.11 or newer and about 2 GB of memory, takes about a minute, and
+# does not use `sparkContext`.
 #
 # *Il tourne tel quel sur un portable, Colab, Kaggle, SageMaker Studio et Databricks : la cellule suivante trouve le code
 # et installe ce qui manque. Il faut Python 3.11 ou plus récent, environ 2 Go de mémoire et une minute.*
@@ -64,7 +63,7 @@ def install(*requirements):
 
 
 def find_code():
-    """The places to import `fruits` and the drawn sample from."""
+    """Find the folders from which `fruits` and the drawn sample are imported."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "jobs" / "fruits").is_dir():
@@ -102,8 +101,8 @@ import fruits
 print("Python", sys.version.split()[0], "· fruits", fruits.__version__, "·", Path(fruits.__file__).parent)
 
 # %% [markdown]
-# A Spark session: the one that is there (Databricks, Spark Connect), or one of this machine's cores. Spark needs Java
-# 17, which comes from a package where there is none.
+# A Spark session: the existing one (Databricks, Spark Connect), or one on this machine's cores. Spark needs Java 17,
+# which is installed from a package where there is none.
 #
 # *Une session Spark : celle de l'environnement (Databricks, Spark Connect), ou une session locale.*
 
@@ -144,9 +143,9 @@ if not INPUT:
     draw_sample(Path(INPUT))
 source, output = Store(INPUT), Store(str(WORK / "steps"))
 
-found, left_out = listing.write_listing(spark, source, output.child("listing"), SLOTS)
-images = listing.read_listing(spark, output.child("listing"), found, SLOTS)
-counts = listing.counts_by_label(images)
+parts, left_out = listing.write_listing(spark, source, output.child("listing"), SLOTS)
+images = listing.read_listing(spark, output.child("listing"), parts, SLOTS)
+counts = listing.count_by_label(images)
 print(sum(counts.values()), "images of", len(counts), "classes")
 images.orderBy("path").limit(5).toPandas().assign(path=lambda t: t["path"].str[-40:])
 
@@ -157,8 +156,8 @@ import numpy as np
 rows = {label: images.where(images.label == label).orderBy("path").limit(4).collect() for label in counts}
 
 
-def data_of(path):
-    """The bytes of a file, by the job's own reader of stores."""
+def read_image(path):
+    """Read the bytes of a file, as the job does from any store."""
     return source.read(path[len(source.uri) + 1 :])
 
 
@@ -171,7 +170,7 @@ for column, label in enumerate(shown):
     for row in range(4):
         axes[row, column].axis("off")
         if row < len(rows[label]):
-            axes[row, column].imshow(decode(data_of(rows[label][row].path), 100))
+            axes[row, column].imshow(decode(read_image(rows[label][row].path), 100))
 figure.suptitle("The images · Les images")
 figure.tight_layout()
 
@@ -188,7 +187,7 @@ import io
 
 from PIL import Image
 
-data = data_of(rows[shown[0]][0].path)
+data = read_image(rows[shown[0]][0].path)
 pixels = decode(data, 224)
 figure, (left, right) = plt.subplots(1, 2, figsize=(6, 3))
 original = Image.open(io.BytesIO(data))
@@ -219,29 +218,29 @@ from fruits.request import Request
 model = models.publish(Request(input=INPUT, output=output.uri), output)
 print(f"{model.name}: {model.dimension} features per image, {model.image_size} pixels, sha256 {model.sha256[:16]}…")
 
-few = [rows[label][view] for label in shown[:4] for view in range(min(2, len(rows[label])))]
+examples = [rows[label][view] for label in shown[:4] for view in range(min(2, len(rows[label])))]
 engine = models.load_engine(model, output)
 by_hand = []
-for start in range(0, len(few), engines.BATCH):
+for start in range(0, len(examples), engines.BATCH):
     batch = np.zeros((engines.BATCH, 224, 224, 3), np.uint8)
-    group = few[start : start + engines.BATCH]
+    group = examples[start : start + engines.BATCH]
     for place, row in enumerate(group):
-        batch[place] = decode(data_of(row.path), 224)
+        batch[place] = decode(read_image(row.path), 224)
     by_hand.extend(engine.embed(batch)[: len(group)].copy())
 by_hand = np.array(by_hand)
 unit = by_hand / np.linalg.norm(by_hand, axis=1, keepdims=True)
 
 figure, axis = plt.subplots(figsize=(6, 5))
-drawn = axis.imshow(unit @ unit.T, cmap="viridis")
-names = [f"{row.label} {number % 2 + 1}" for number, row in enumerate(few)]
-axis.set_xticks(range(len(few)), names, rotation=90)
-axis.set_yticks(range(len(few)), names)
+heatmap = axis.imshow(unit @ unit.T, cmap="viridis")
+names = [f"{row.label} {number % 2 + 1}" for number, row in enumerate(examples)]
+axis.set_xticks(range(len(examples)), names, rotation=90)
+axis.set_yticks(range(len(examples)), names)
 axis.set_title("Cosine similarity of features · Similarité")
-figure.colorbar(drawn)
+figure.colorbar(heatmap)
 figure.tight_layout()
 
 # %% [markdown]
-# Two views of one fruit are closer than two fruits: the features are of use although the network never saw this sample.
+# Two views of one fruit are closer than two fruits: the features are useful although the network never saw this sample.
 #
 # *Deux vues d'un même fruit sont plus proches que deux fruits différents.*
 #
@@ -260,18 +259,18 @@ from fruits.featurize import FEATURES, FeaturizeTask, run_wave
 from fruits.parts import read_frame
 
 task = FeaturizeTask(source=source, output=output, model=model, wave="notebook", heartbeat=60)
-begun = time.time()
-written = run_wave(spark, task, output.child("listing"), found, turns=range(SLOTS))
-seconds = time.time() - begun
-total = sum(part.rows for part in written[FEATURES])
-print(f"{total} images in {seconds:.1f} s, the start of the workers included; {len(written[FEATURES])} files")
+started = time.time()
+parts_by_kind = run_wave(spark, task, output.child("listing"), parts, turns=range(SLOTS))
+seconds = time.time() - started
+total = sum(part.rows for part in parts_by_kind[FEATURES])
+print(f"{total} images in {seconds:.1f} s, with the start of the workers; {len(parts_by_kind[FEATURES])} files")
 
 columns = {"path": "string", "label": "string", "features": "array<float>"}
-features = read_frame(spark, output.child(FEATURES), written[FEATURES], columns=columns, tasks=SLOTS)
+features = read_frame(spark, output.child(FEATURES), parts_by_kind[FEATURES], columns=columns, tasks=SLOTS)
 table = features.orderBy("path").toPandas()
 matrix = np.stack(table["features"])
-same = [matrix[table.index[table["path"] == row.path][0]] for row in few]
-print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
+by_spark = [matrix[table.index[table["path"] == row.path][0]] for row in examples]
+print("equal to those by hand:", np.array_equal(by_hand, np.array(by_spark)))
 
 # %% [markdown]
 # ## 5. The PCA · L'ACP
@@ -286,7 +285,7 @@ print("equal to those by hand:", np.array_equal(by_hand, np.array(same)))
 from fruits import pca
 
 sums = output.child("_run/moments")
-moments = pca.sum_parts(spark, output.child(FEATURES), written[FEATURES], SLOTS, sums)
+moments = pca.sum_parts(spark, output.child(FEATURES), parts_by_kind[FEATURES], SLOTS, sums)
 reduction = pca.reduce(pca.solve(moments), target=0.95)
 print(reduction.statement)
 
@@ -329,12 +328,12 @@ figure.tight_layout()
 
 # %%
 ends = 4
-kept = min(3, reduction.k)
-figure, axes = plt.subplots(kept, 2 * ends, figsize=(2 * ends * 1.2, 1.5 * kept), squeeze=False)
-for component in range(kept):
+components = min(3, reduction.k)
+figure, axes = plt.subplots(components, 2 * ends, figsize=(2 * ends * 1.2, 1.5 * components), squeeze=False)
+for component in range(components):
     order = np.argsort(scores[:, component])
-    for column, at in enumerate([*order[:ends], *order[-ends:]]):
-        axes[component, column].imshow(decode(data_of(table["path"].iloc[at]), 100))
+    for column, index in enumerate([*order[:ends], *order[-ends:]]):
+        axes[component, column].imshow(decode(read_image(table["path"].iloc[index]), 100))
         axes[component, column].axis("off")
     axes[component, 0].set_title(f"PC{component + 1}: lowest", fontsize=8)
     axes[component, ends].set_title("highest", fontsize=8)
@@ -356,10 +355,10 @@ from fruits.pipeline import run
 request = Request(input=INPUT, output=str(WORK / "whole"), variance=0.95, parallelism=SLOTS)
 summary = run(spark, request)
 print(f"{summary['images_ok']} images, {summary['images_rejected']} rejected; {summary['variance_statement']}")
-print({phase: round(took, 1) for phase, took in summary["seconds"].items()})
+print({phase: round(value, 1) for phase, value in summary["seconds"].items()})
 print("same k as step by step:", summary["k"] == reduction.k)
-again = run(spark, request)
-print("images featurized by the second run:", again["images_featurized_now"])
+second_summary = run(spark, request)
+print("images featurized by the second run:", second_summary["images_featurized_now"])
 
 # %% [markdown]
 # ## 8. What changes at scale · Ce qui change à grande échelle
@@ -379,11 +378,11 @@ print("images featurized by the second run:", again["images_featurized_now"])
 # | PCA | one pass, one `eigh` | the same; a second stage merges the sums of many tasks |
 # | where it runs | anywhere | a European region only (GDPR) |
 # | time before the first image | seconds | the cluster starts first: six to ten minutes in published runs |
-# | money | none | from `make apply` to `make destroy`; it ends itself when idle and at a fixed hour |
+# | money | none | from `make apply` to `make destroy`; the cluster ends itself when idle, and at a fixed hour |
 # | commands | this notebook | `make apply`, `make upload-dataset`, `make run-step`, `make results`, `make destroy` |
 #
 # The next cell computes from *your* rate how long the whole of Fruits-360 would take. It divides by the number of task
-# slots, which is what more machines add; start-up is not in it.
+# slots, which grows with the number of machines; start-up is not included.
 #
 # *La cellule suivante calcule, à partir de votre vitesse, la durée pour tout Fruits-360, sans le démarrage.*
 

@@ -335,9 +335,9 @@ def _make_webp(chunks: list[bytes]) -> bytes:
 
 
 def _require_webp_pixels(kind: bytes, body: bytes, size: tuple[int, int] | None) -> bytes:
-    """Refuse pixels that were filled up. Where that cannot be told, give the chunk without its last bytes, to be tried.
+    """Refuse pixels that were filled up. Where the bytes do not tell, returns the chunk without its last ones, for a test.
 
-    Lossless pixels may be zeros in any number. But after a hole they end too early, and the last bytes are not needed.
+    Lossless pixels may hold any number of zeros. But after a hole they end too early, and do not need the last bytes.
     """
     if kind == b"ANMF":
         head = 16
@@ -371,8 +371,8 @@ def _read_webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
 def _require_pixels(body: bytes, longest: int = 0) -> None:
     """Refuse compressed pixels that were filled up: with zeros, with erased flash memory, with another file.
 
-    Bytes that look like pixels cannot be told from pixels. `longest` is how many zero bytes in a row there may be,
-    where a plane of one colour is coded in them.
+    Bytes that look like pixels count as pixels. `longest` is how many zero bytes in a row there may be where they code a
+    plane of one colour.
     """
     run = max(_LONGEST, longest)
     if bytes(run) in body or b"\xff" * run in body:
@@ -594,7 +594,7 @@ def _iterate_boxes(data: bytes, position: int, stop: int) -> Iterator[tuple[byte
 
 
 def _list_coded_pictures(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
-    """Offset and length of the pieces of HEVC or AV1 in a meta box; none where they cannot be told."""
+    """List offset and length of the pieces of HEVC or AV1 in a meta box; empty where it does not tell them."""
     inside = {kind: (position, stop) for kind, position, stop in _iterate_boxes(data, start, end)}
     if b"iloc" not in inside or b"iinf" not in inside:
         return []

@@ -242,7 +242,7 @@ def read_listing(spark: SparkSession, target: Store, parts: list[Part], tasks: i
     return read_frame(spark, target, parts, columns=COLUMNS, tasks=tasks)
 
 
-def counts_by_label(frame: DataFrame) -> dict[str, int]:
+def count_by_label(frame: DataFrame) -> dict[str, int]:
     """Images per label; one small row per class comes to the driver."""
     rows: list[Any] = frame.groupBy("label").count().collect()
     return {row["label"]: int(row["count"]) for row in sorted(rows, key=lambda row: str(row["label"]))}

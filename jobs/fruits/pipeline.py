@@ -252,7 +252,7 @@ class Run:
         frame = listing.read_listing(self.spark, target, parts, self.slots)
         request = self.request
         if request.classes:
-            require_classes(normalise_names(request.classes), listing.counts_by_label(frame))
+            require_classes(normalise_names(request.classes), listing.count_by_label(frame))
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
         return frame, images if self.selection.is_whole else frame.where(self.selection.make_column()).count()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _PREFIX = 4
-"""Hexadecimal digits by which images are counted: 65,536 counts say where a limit of any size lies."""
+"""Hexadecimal digits by which images are counted: 65,536 counts tell where a limit of any size is."""
 
 
 def normalise_names(classes: Iterable[str]) -> list[str]:

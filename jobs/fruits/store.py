@@ -92,7 +92,7 @@ def make_gcs_options(authority: str) -> dict[str, Any]:
     """Arguments for `pyarrow.fs.GcsFileSystem`.
 
     ``gs://anonymous@bucket`` reads a public bucket without credentials. ``STORAGE_EMULATOR_HOST`` names another
-    endpoint, as in Google's own libraries. Google's client tries a failed call again for 15 minutes unless told.
+    endpoint, as in Google's own libraries. By default Google's client retries a failed call for 15 minutes.
     """
     options: dict[str, Any] = {"retry_time_limit": datetime.timedelta(seconds=60)}
     if authority.startswith("anonymous@"):
@@ -209,7 +209,7 @@ _KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
     (
         ("permanentredirect", "wrong region", "authorizationheadermalformed"),
         StorageError,
-        "the bucket lies in another region; set AWS_REGION to its region",
+        "the bucket is in another region; set AWS_REGION to its region",
     ),
     (("no space", "quota exceeded"), DiskFullError, "free some disk, or choose another place"),
     (("",), StorageError, "check the address and the network"),
@@ -396,7 +396,7 @@ class Store:
 
     @property
     def lists_folders(self) -> bool:
-        """Whether one level can be listed by itself: of Google's store pyarrow sees no folder (apache/arrow#35993)."""
+        """Whether one level can be listed alone: in Google's store pyarrow sees no folder (apache/arrow#35993)."""
         return self.scheme not in GCS_SCHEMES
 
     def child(self, key: str) -> Store:

@@ -346,7 +346,12 @@ def test_rejects_are_shown_with_reason_and_what_can_be_seen_of_them() -> None:
     }
     reasons = ["the JPEG image is truncated", *["not an image but a text file"] * 2, "the file is empty", "too large"]
     rejects = [
-        {"path": f"/images/{key}", "label": "Pear", "size": (pictures.MAX_FILE + 1) * ("huge" in key), "reason": reason}
+        {
+            "path": f"/images/{key}",
+            "label": "Pear",
+            "size": (pictures.MAX_REJECT + 1) * ("huge" in key),
+            "reason": reason,
+        }
         for key, reason in zip(files, reasons, strict=True)
     ]
     left = {".mov": {"files": 30, "first": "Pear/<1>.mov"}, "hidden": {"files": 2, "first": ".x"}}

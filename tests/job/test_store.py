@@ -280,7 +280,7 @@ def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, tr
         (OSError("When reading: AWS Error ACCESS_DENIED"), StorageError, "the identity in use lacks the right"),
         (PermissionError(13, "no"), StorageError, "the identity in use lacks the right"),
         (OSError("AWS Error NO_SUCH_BUCKET: The specified bucket does not exist"), StorageError, "check the spelling"),
-        (OSError("HTTP status 301: PermanentRedirect"), StorageError, "the bucket lies in another region"),
+        (OSError("HTTP status 301: PermanentRedirect"), StorageError, "the bucket is in another region"),
         (OSError(28, "No space left on device"), DiskFullError, "free some disk, or choose another place"),
         (OSError(122, "Disk quota exceeded"), DiskFullError, "free some disk, or choose another place"),
         (OSError("curlCode: 6, Couldn't resolve host name\nmore"), StorageError, "check the address and the network"),

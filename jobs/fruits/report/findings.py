@@ -22,9 +22,10 @@ OUTLIER = 3.5
 """Robust z-score from which an image counts as an outlier of its class (Iglewicz and Hoaglin, 1993) …"""
 FAR = 2.0
 """… if it is also this many times farther from the centre than usual: in many dimensions all are about as far."""
-NEIGHBOURS = 8
+VOTERS = 8
+"""Nearest neighbours that vote on a label."""
 AGREEING = 6
-"""Of the `NEIGHBOURS`, how many must be of one other class to doubt a label."""
+"""How many of the `VOTERS` must be of one other class to doubt a label."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,9 @@ def find_outliers(scores: NDArray[np.floating], labels: list[str]) -> list[Image
 def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> list[ImageFinding]:
     """List images whose nearest neighbours are nearly all of one other class."""
     names = np.asarray(labels)
-    count = min(NEIGHBOURS, len(labels) - 1)
-    if count < NEIGHBOURS:
+    if len(labels) <= VOTERS:
         return []
-    nearest = np.argsort(distances, axis=1, kind="stable")[:, :count]
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :VOTERS]
     doubtful: list[tuple[int, float, int, str]] = []
     for i, neighbours in enumerate(nearest):
         neighbour_labels, votes = np.unique(names[neighbours], return_counts=True)
@@ -113,7 +113,7 @@ def find_doubtful_labels(distances: NDArray[np.float64], labels: list[str]) -> l
     return [
         ImageFinding(
             (i, next(int(j) for j in nearest[i] if labels[j] == label)),
-            f"labelled {labels[i]}; {-votes} of its {count} nearest neighbours are {label}",
+            f"labelled {labels[i]}; {-votes} of its {VOTERS} nearest neighbours are {label}",
         )
         for votes, _, i, label in sorted(doubtful)
     ]

@@ -21,7 +21,7 @@ from fruits.store import Store
 SIDE = 96
 MAX_BYTES = 4500
 """Of one thumbnail; together with the number of pictures this limits the size of the page."""
-MAX_FILE = 20 << 20
+MAX_REJECT = 20 << 20
 """A larger rejected file is not read again."""
 MAX_READ = 64 << 20
 """Bytes of files that are held at once; a larger file has no picture on the page."""
@@ -101,6 +101,6 @@ def make_reject_thumbnails(source: Store, rejects: Sequence[Mapping[str, Any]]) 
 
     A file that has killed a decoder is not tried again.
     """
-    paths = [row["path"] for row in rejects if row["size"] <= MAX_FILE and not is_deadly(row["reason"])]
+    paths = [row["path"] for row in rejects if row["size"] <= MAX_REJECT and not is_deadly(row["reason"])]
     picture_of = dict(zip(paths, _make_pictures(source, paths, leniently=True), strict=True)) if paths else {}
     return [picture_of.get(row["path"], "") for row in rejects]
