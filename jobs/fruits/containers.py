@@ -335,7 +335,7 @@ def _make_webp(chunks: list[bytes]) -> bytes:
 
 
 def _require_webp_pixels(kind: bytes, body: bytes, size: tuple[int, int] | None) -> bytes:
-    """Refuse pixels that were filled up. Where the bytes do not tell, returns the chunk without its last ones, for a test.
+    """Refuse pixels that were filled up. Where that is unclear, returns the chunk without its last bytes, to be tried.
 
     Lossless pixels may hold any number of zeros. But after a hole they end too early, and do not need the last bytes.
     """
@@ -371,8 +371,8 @@ def _read_webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
 def _require_pixels(body: bytes, longest: int = 0) -> None:
     """Refuse compressed pixels that were filled up: with zeros, with erased flash memory, with another file.
 
-    Bytes that look like pixels count as pixels. `longest` is how many zero bytes in a row there may be where they code a
-    plane of one colour.
+    Bytes that look like pixels count as pixels. `longest` is how many zero bytes in a row there may be, where they code
+    a plane of one colour.
     """
     run = max(_LONGEST, longest)
     if bytes(run) in body or b"\xff" * run in body:
