@@ -43,7 +43,7 @@ def load_benchmarks() -> dict[str, Callable[[Options], BenchmarkResult]]:
     return {name: importlib.import_module(f"benchmarks.{name}").measure for name in NAMES}
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
     return int(text)
@@ -64,8 +64,8 @@ def parse(arguments: list[str], names: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(names)}")
-    parser.add_argument("--images", type=_positive, help="instead of each benchmark's full number")
-    parser.add_argument("--repeats", type=_positive, default=REPEATS, help="of each side (%(default)s)")
+    parser.add_argument("--images", type=_parse_positive, help="instead of each benchmark's full number")
+    parser.add_argument("--repeats", type=_parse_positive, default=REPEATS, help="of each side (%(default)s)")
     parser.add_argument(
         "--results",
         type=Path,
@@ -84,17 +84,17 @@ def main(arguments: list[str]) -> int:
     """Entry point; returns the exit code: 0, 1 when a number is not reached, 2 when one cannot be measured."""
     console = Console()
     measures = load_benchmarks()
-    given = parse(arguments, list(measures))
+    options_given = parse(arguments, list(measures))
     missed: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
         options = Options(
             scratch=Path(scratch),
-            images=given.images,
-            repeats=given.repeats,
+            images=options_given.images,
+            repeats=options_given.repeats,
             say=lambda line: console.print(f"  {line}", style="dim", highlight=False),
         )
         installed = [name for name in measures if name != "rivals" or rivals.PYTHON.exists()]
-        for name in given.names or installed:
+        for name in options_given.names or installed:
             began = time.monotonic()
             console.print(f"{name} …")
             try:
@@ -105,13 +105,13 @@ def main(arguments: list[str]) -> int:
                 )
                 return 2
             result.show(console)
-            path = result.write(given.results)
+            path = result.write(options_given.results)
             path_text = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
             console.print(f"in {path_text}, after {time.monotonic() - began:.0f} s\n", highlight=False, soft_wrap=True)
             missed += [check for check in result.checks if not check.reached]
     for check in missed:
         console.print(check.sentence, style="bold red", highlight=False, soft_wrap=True)
-    if given.results.resolve() == COMMITTED and bench_tables.main():
+    if options_given.results.resolve() == COMMITTED and bench_tables.main():
         text = "the tables of README and docs were not written from these results. Fix: make bench-tables"
         console.print(text, style="bold red", soft_wrap=True)
     return 1 if missed else 0

@@ -1,4 +1,4 @@
-"""The job against the limit of the machine: one bare loop a core, of the fastest engine."""
+"""The job against the limit of the machine: one bare loop per core, with the fastest engine."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def measure(options: Options) -> BenchmarkResult:
     models = convert_graph(freeze(build_network(DEFAULT_MODEL, 224, None)), options.scratch)
     first: dict[str, Features] = {}
 
-    def loops(name: str, folder: Path) -> float:
+    def time_loops(name: str, folder: Path) -> float:
         engine = ENGINES[name]
         time = run_loops(engine, models[engine.suffix], sorted(folder.rglob("*.jpg")), n, WARM_UP)
         first.setdefault(name, time.first)
         return time.rate
 
-    sides = {name: partial(loops, name, tenth) for name in ENGINES}
+    sides = {name: partial(time_loops, name, tenth) for name in ENGINES}
     contest = alternate(sides, options, unit="images/s")
     _require_equal(first)
     fastest = max(contest, key=lambda name: contest[name].median)
     limit = f"{n} bare loops of {fastest}"
     with start_session(options.scratch, jvm=JOB_JVM) as spark:
         whole = {
-            limit: lambda: loops(fastest, everything),
+            limit: lambda: time_loops(fastest, everything),
             "the job": lambda: featurize(spark, everything, options.scratch)["images_per_second"],
         }
         final = alternate(whole, options, unit="images/s")

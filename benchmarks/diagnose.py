@@ -1,4 +1,4 @@
-"""How long half a gigabyte of gzipped logs takes to judge, and how much memory: one process, on a tree made here."""
+"""How long it takes to diagnose half a gigabyte of gzipped logs, and how much memory: one process, on made-up logs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METHOD = (
 
 
 def write_tree(folder: Path, size: int = FULL) -> int:
-    """EMR's log layout with so many bytes of gzipped logs; returns how many executors' logs it has."""
+    """Write that many bytes of gzipped logs in EMR's layout; returns how many executors' logs there are."""
     blocks = [_make_noise(seed) for seed in range(4)]
     containers, step = folder / CLUSTER / "containers" / APPLICATION, folder / CLUSTER / "steps" / STEP
     _write(step / "stderr.gz", gzip.compress(f"INFO Client: Submitting application {APPLICATION}\n".encode()))
@@ -64,7 +64,7 @@ def write_tree(folder: Path, size: int = FULL) -> int:
 
 
 def _make_noise(seed: int) -> bytes:
-    """About five megabytes of what Spark writes while all is well, packed as badly as names and times pack."""
+    """Make about five megabytes of what Spark writes while all is well; they compress as badly as real logs."""
     draw = random.Random(seed)
     lines = []
     for _ in range(40_000):
@@ -86,7 +86,7 @@ def _write(path: Path, *members: bytes) -> int:
 
 
 def judge_tree(folder: Path) -> tuple[str, str, float, int]:
-    """Cause and sentence, seconds of the processor, MiB at most: of a process that judges a tree."""
+    """Judge a tree in a process; returns cause and sentence, seconds of the processor, and its peak in MiB."""
     printed = subprocess.run(
         [sys.executable, "-c", JUDGE, str(folder)],
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'jobs'}", "PATH": os.defpath},

@@ -1,4 +1,4 @@
-"""Time against the number of images: what a run takes beside featurization."""
+"""Time against the number of images: what a run takes besides featurization."""
 
 from __future__ import annotations
 

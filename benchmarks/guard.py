@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -84,6 +85,42 @@ def time_turns(sides: Mapping[str, Work], files: Sequence[Path], clock: Callable
     return seconds
 
 
+def featurize_with(decoder: Guard | InProcess, task: FeaturizeTask) -> Work:
+    """Featurizing of photographs as a task does it, with pictures from `decoder`."""
+
+    def featurize(paths: Sequence[Path]) -> None:
+        rows = [(str(path), path.parent.name, path.stat().st_size, 0) for path in paths]
+        batch = pa.RecordBatch.from_pylist([dict(zip(KEY_COLUMNS, row, strict=True)) for row in rows])
+        with mock.patch("fruits.featurize.get_guard", return_value=decoder):
+            list(featurize_partition([batch], task))
+
+    return featurize
+
+
+def decode_with(decoder: Guard | InProcess) -> Work:
+    """Decoding of photographs alone, as many at a time as a task decodes."""
+
+    def decode_files(paths: Sequence[Path]) -> None:
+        for start in range(0, len(paths), BATCH):
+            decoder.decode([path.read_bytes() for path in paths[start : start + BATCH]])
+
+    return decode_files
+
+
+def read_processor_time(pid: int) -> float:
+    """Seconds of the processor that this process and one child have used.
+
+    Raises
+    ------
+    BenchmarkError
+        Where the system does not count a child's nanoseconds.
+    """
+    child = Path(f"/proc/{pid}/schedstat")
+    if not child.exists():
+        raise BenchmarkError("this system does not tell what a child takes of the processor. Fix: measure on Linux.")
+    return time.process_time() + int(child.read_text().split()[0]) / 1e9
+
+
 def measure(options: Options) -> BenchmarkResult:
     """Measure featurizing and decoding with and without a guard; it should add at most 2% to an image's time."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
@@ -97,53 +134,31 @@ def measure(options: Options) -> BenchmarkResult:
     values: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     with pin_to_one_core(), Guard(SIZE, PLACES) as guard:
-
-        def featurizing(decoder: Guard | InProcess) -> Work:
-            def work(paths: Sequence[Path]) -> None:
-                rows = [(str(path), path.parent.name, path.stat().st_size, 0) for path in paths]
-                batch = pa.RecordBatch.from_pylist([dict(zip(KEY_COLUMNS, row, strict=True)) for row in rows])
-                with mock.patch("fruits.featurize.guard_for", return_value=decoder):
-                    list(featurize_partition([batch], task))
-
-            return work
-
-        def decoding(decoder: Guard | InProcess) -> Work:
-            def work(paths: Sequence[Path]) -> None:
-                for start in range(0, len(paths), BATCH):
-                    decoder.decode([path.read_bytes() for path in paths[start : start + BATCH]])
-
-            return work
-
-        child = Path(f"/proc/{guard.pid}/schedstat")
-        if not child.exists():
-            raise BenchmarkError("what a child takes of the processor is not told here. Fix: measure on Linux.")
-
-        def clock() -> float:
-            return time.process_time() + int(child.read_text().split()[0]) / 1e9
-
-        for activity, work in (("featurizing", featurizing), ("decoding", decoding)):
+        clock = partial(read_processor_time, guard.pid)
+        for activity, repetitions, work in (
+            ("featurizing", 1, partial(featurize_with, task=task)),
+            ("decoding", 4, decode_with),
+        ):
             plain, guarded = f"{activity}, in the process itself", f"{activity}, by its guard"
             sides = {plain: work(inside), guarded: work(guard)}
             time_turns(sides, files[:PIECE], clock)
             for _ in range(options.repeats):
-                seconds_by_side = time_turns(sides, files * (1 if activity == "featurizing" else 4), clock)
-                for name, piece_seconds in seconds_by_side.items():
+                for name, piece_seconds in time_turns(sides, files * repetitions, clock).items():
                     values.setdefault(name, []).append(PIECE / statistics.median(piece_seconds))
                     seconds.setdefault(name, []).append(statistics.median(piece_seconds) / PIECE)
                 options.say(
                     f"{activity}: {values[plain][-1]:.1f} images/s without a guard, {values[guarded][-1]:.1f} with"
                 )
-    series = collect("images/s", values)
-    guarded_takes, decoding_takes, task_takes = (
+    guarded_seconds, decoding_seconds, task_seconds = (
         statistics.median(seconds[name])
         for name in ("decoding, by its guard", "decoding, in the process itself", "featurizing, in the process itself")
     )
-    added = 100 * (guarded_takes - decoding_takes) / task_takes
+    added = 100 * (guarded_seconds - decoding_seconds) / task_seconds
     return BenchmarkResult(
         name="guard",
         title="Decoding in a child process",
         method=METHOD,
         settings={"images": len(files), "origin": origin, "repeats": options.repeats},
-        series=series,
+        series=collect("images/s", values),
         checks=(Check("what the guard adds to an image, of what a task takes for it", added, "%", 2, at_least=False),),
     )

@@ -32,13 +32,13 @@ def measure(options: Options) -> BenchmarkResult:
     """Measure featurizing from a slow store; it should keep 90% of the rate without delay."""
     folder, origin = link_photographs(options.images or FULL, options.scratch)
 
-    def rate(source: Store) -> float:
+    def measure_rate(source: Store) -> float:
         return float(featurize(spark, folder, options.scratch, source)["images_per_second"])
 
     with start_session(options.scratch, jvm=JOB_JVM) as spark:
         sides = {
-            "without delay": lambda: rate(Store(str(folder))),
-            "30 ms a read": lambda: rate(DelayedStore(str(folder))),
+            "without delay": lambda: measure_rate(Store(str(folder))),
+            "30 ms a read": lambda: measure_rate(DelayedStore(str(folder))),
         }
         series = alternate(sides, options, unit="images/s")
     share = 100 * compute_ratio(series["30 ms a read"], series["without delay"])

@@ -41,7 +41,7 @@ class LoopEngine:
     load: Callable[[Path], Embed]
 
 
-def _tensorflow(path: Path) -> Embed:
+def _load_tensorflow(path: Path) -> Embed:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -53,7 +53,7 @@ def _tensorflow(path: Path) -> Embed:
     return lambda images: np.asarray(function(tf.constant(images)))
 
 
-def _litert(path: Path) -> Embed:
+def _load_litert(path: Path) -> Embed:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
@@ -69,7 +69,7 @@ def _litert(path: Path) -> Embed:
     return embed
 
 
-def _onnxruntime(path: Path) -> Embed:
+def _load_onnxruntime(path: Path) -> Embed:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -84,17 +84,17 @@ def _onnxruntime(path: Path) -> Embed:
     return embed
 
 
-def _openvino(path: Path) -> Embed:
+def _load_openvino(path: Path) -> Embed:
     return engines.OpenVinoEngine(path.read_bytes(), 224).embed
 
 
 ENGINES = {
     engine.name: engine
     for engine in (
-        LoopEngine("TensorFlow", ".pb", 8, _tensorflow),
-        LoopEngine("LiteRT", ".tflite", 1, _litert),
-        LoopEngine("ONNX Runtime", ".onnx", 1, _onnxruntime),
-        LoopEngine("OpenVINO", ".pb", engines.BATCH, _openvino),
+        LoopEngine("TensorFlow", ".pb", 8, _load_tensorflow),
+        LoopEngine("LiteRT", ".tflite", 1, _load_litert),
+        LoopEngine("ONNX Runtime", ".onnx", 1, _load_onnxruntime),
+        LoopEngine("OpenVINO", ".pb", engines.BATCH, _load_openvino),
     )
 }
 
@@ -125,7 +125,9 @@ def convert_graph(graph: bytes, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _loop(engine: LoopEngine, model: Path, files: list[str], warm_up: int, core: int | None, line: Connection) -> None:
+def _run_loop(
+    engine: LoopEngine, model: Path, files: list[str], warm_up: int, core: int | None, line: Connection
+) -> None:
     """One process: warm up, say ready, wait, go through all files, say when it began and ended."""
     if core is not None:
         os.sched_setaffinity(0, {core})
@@ -176,7 +178,9 @@ def run_loops(engine: LoopEngine, model: Path, files: list[Path], processes: int
             parent_end, child_end = spawn.Pipe()
             share = [str(path) for path in files[number::processes]]
             core = free[number] if number < len(free) else None
-            process = spawn.Process(target=_loop, args=(engine, model, share, warm_up, core, child_end), daemon=True)
+            process = spawn.Process(
+                target=_run_loop, args=(engine, model, share, warm_up, core, child_end), daemon=True
+            )
             process.start()
             child_end.close()
             started.append((process, parent_end))

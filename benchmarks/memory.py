@@ -28,7 +28,7 @@ def measure(options: Options) -> BenchmarkResult:
     }
     series, what = collect("MiB", peaks), f"{full:,} against {medium:,} images"
 
-    def grow(role: str) -> float:
+    def compute_growth(role: str) -> float:
         return compute_ratio(series[f"{role}, {full:,} images"], series[f"{role}, {medium:,} images"])
 
     return BenchmarkResult(
@@ -37,5 +37,5 @@ def measure(options: Options) -> BenchmarkResult:
         method=METHOD,
         settings={"images": runs[full][0].origin, "repeats": options.repeats},
         series=series,
-        checks=tuple(Check(f"{role}, {what}", grow(role), "×", FLAT, at_least=False) for role in ROLES),
+        checks=tuple(Check(f"{role}, {what}", compute_growth(role), "×", FLAT, at_least=False) for role in ROLES),
     )

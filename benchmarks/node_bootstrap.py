@@ -1,10 +1,10 @@
 """How long a node's bootstrap takes: the script itself, from a local wheelhouse, with TensorFlow imported.
 
-The download from the bucket is not in it. Reach: 30 s on 2 cores. A node that boots has no dirty pages and has just
-deleted nothing. So the disk first writes what the run before left, 2 GB, and a minute goes by, and what was installed
-is deleted after the last run only: ext4 without a journal looks for each new file past every inode that was freed
-lately (``recently_deleted`` in its source: a minute, or six where the inode's block is dirty), which doubles a run's
-seconds after 28,000 of them.
+The download from the bucket is not included. The goal is 30 s on 2 cores. A node that boots has no dirty pages and has
+not just deleted files. So each run first waits until the disk has written the 2 GB of the run before, and another
+minute, and the environments are deleted only after the last run: ext4 without a journal skips, for each new file, every
+inode that was freed lately (``recently_deleted`` in its source: a minute, or six where the inode's block is dirty),
+which doubles the time of a run after 28,000 deleted files.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from benchmarks.results import BenchmarkResult, Check, Options, collect
 from ops.job import wheelhouse
 
 SCRIPT = ROOT / "bootstrap" / "install_tensorflow.sh"
-FORGETS = 65.0
-"""Seconds after which ext4 gives freed inodes out again as it finds them."""
+FORGET_SECONDS = 65.0
+"""Seconds after which ext4 uses freed inodes again."""
 PHASES = ("verify", "install", "import", "total")
 
 
 def run(options: Options) -> dict[str, list[float]]:
-    """Bootstrap into an empty place, several times.
+    """Bootstrap into an empty folder, several times.
 
     Returns
     -------
     dict of str to list of float
-        Seconds of each run in all (``total``), and of the phases that take most; ``again`` is the script run once
-        more on a node that is ready; ``installed_mb`` is the size of the environment.
+        Seconds of each whole run (``total``) and of its longest phases; ``again`` is a second run of the script on a
+        node that is ready; ``installed_mb`` is the size of the environment.
     """
     wheels = wheelhouse.build_wheelhouse(platform.machine(), root=ROOT / "build" / "wheelhouse")
     values: dict[str, list[float]] = {name: [] for name in (*PHASES, "again", "installed_mb")}
@@ -42,7 +42,7 @@ def run(options: Options) -> dict[str, list[float]]:
         for number in range(options.repeats):
             prefix = Path(folder) / str(number) / "fruits"
             os.sync()
-            time.sleep(FORGETS)
+            time.sleep(FORGET_SECONDS)
             command = ["bash", str(SCRIPT), "--wheelhouse", str(wheels.folder), "--prefix", str(prefix)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             ready = json.loads((prefix / "ready.json").read_text())

@@ -38,7 +38,7 @@ METHOD = (
 _networks: dict[int, Any] = {}
 
 
-def _network(number: int, broadcast: Broadcast[bytes]) -> Any:
+def _get_network(number: int, broadcast: Broadcast[bytes]) -> Any:
     """The Keras model of this worker, built when first asked for."""
     if number not in _networks:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -46,7 +46,7 @@ def _network(number: int, broadcast: Broadcast[bytes]) -> Any:
     return _networks[number]
 
 
-def _pixels(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _decode(content: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     from PIL import Image
 
     image = Image.open(io.BytesIO(content)).convert("RGB")
@@ -61,9 +61,9 @@ def run_notebook(spark: SparkSession, folder: Path, network: Broadcast[bytes], o
     number = network._jbroadcast.id() if network._jbroadcast is not None else 0
 
     def embed(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-        model = _network(number, network)
+        model = _get_network(number, network)
         for contents in batches:
-            images = np.stack([_pixels(content) for content in contents])
+            images = np.stack([_decode(content) for content in contents])
             yield pd.Series(list(model.predict(images, verbose=0)))
 
     udf = pandas_udf(embed, "array<float>")  # type: ignore[call-overload]
@@ -88,7 +88,7 @@ def measure(options: Options) -> BenchmarkResult:
     with start_session(options.scratch, options=arrow) as spark:
         network = spark.sparkContext.broadcast(archive)
 
-        def timed_notebook() -> float:
+        def time_notebook() -> float:
             output = options.scratch / f"notebook-{uuid.uuid4().hex[:12]}"
             run_notebook(spark, warm_up_folder, network, output)
             began = time.monotonic()
@@ -99,7 +99,7 @@ def measure(options: Options) -> BenchmarkResult:
             return count / seconds
 
         sides = {
-            "the notebook": timed_notebook,
+            "the notebook": time_notebook,
             "the job": lambda: featurize(spark, folder, options.scratch)["images_per_second"],
         }
         series = alternate(sides, options, unit="images/s")

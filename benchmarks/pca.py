@@ -29,7 +29,7 @@ METHOD = (
 SCHEMA = pa.schema([("features", pa.list_(pa.field("element", pa.float32(), nullable=False)))])
 
 
-def _rows(rows: int, seed: int, mixing: NDArray[np.float32]) -> NDArray[np.float32]:
+def _draw_rows(rows: int, seed: int, mixing: NDArray[np.float32]) -> NDArray[np.float32]:
     """Like pooled activations: not negative, correlated, every direction of some variance."""
     rng = np.random.default_rng(seed)
     hidden = rng.standard_normal((rows, mixing.shape[0]), np.float32)
@@ -44,7 +44,7 @@ def write_matrix(store: Store, rows: int, files: int) -> list[Part]:
     parts: list[Part] = []
     for number in range(files):
         n = rows // files + (number < rows % files)
-        values = _rows(n, 1 + number, mixing)
+        values = _draw_rows(n, 1 + number, mixing)
         offsets = pa.array(np.arange(0, (n + 1) * COLUMNS, COLUMNS, dtype=np.int32))
         column = pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)), type=SCHEMA.field("features").type)
         writer = PartWriter(store, SCHEMA, plain=("features.list.element",))
@@ -67,22 +67,22 @@ def measure(options: Options) -> BenchmarkResult:
         from pyspark.ml.functions import array_to_vector
         from pyspark.sql.functions import col
 
-        def vectors() -> DataFrame:
+        def read_vectors() -> DataFrame:
             return spark.read.parquet(store.uri).select(array_to_vector(col("features")).alias("features"))
 
-        def ours() -> float:
+        def fit_ours() -> float:
             began = time.monotonic()
             spectrum = pca.solve(pca.sum_parts(spark, store, parts, count_cores(), sums))
             shares["ours"] = pca.reduce(spectrum, k=COMPONENTS).spectrum.ratio[:COMPONENTS]
             return time.monotonic() - began
 
-        def theirs() -> float:
+        def fit_theirs() -> float:
             began = time.monotonic()
-            model = PCA(k=COMPONENTS, inputCol="features", outputCol="scores").fit(vectors())
+            model = PCA(k=COMPONENTS, inputCol="features", outputCol="scores").fit(read_vectors())
             shares["theirs"] = model.explainedVariance.toArray()
             return time.monotonic() - began
 
-        series = alternate({"pyspark.ml.feature.PCA": theirs, "the job's PCA": ours}, options, unit="s")
+        series = alternate({"pyspark.ml.feature.PCA": fit_theirs, "the job's PCA": fit_ours}, options, unit="s")
     worst = float(np.abs(shares["ours"] - shares["theirs"]).max())
     if not worst <= 1e-6:
         raise BenchmarkError(

@@ -15,8 +15,8 @@ PHOTOGRAPHS = ROOT.parent / "shared" / "fruits360" / "bench"
 DRAWN_VIEWS = 125
 
 
-def _sources(scratch: Path) -> tuple[str, list[Path]]:
-    """Where the pictures come from, and the pictures: the classes take turns."""
+def _find_pictures(scratch: Path) -> tuple[str, list[Path]]:
+    """Find pictures, the classes in turn; returns where they come from, and their paths."""
     folder, origin = PHOTOGRAPHS, "photographs of Fruits-360"
     if not folder.is_dir():
         folder, origin = scratch / "drawn", "pictures of the drawn sample"
@@ -32,14 +32,14 @@ def _sources(scratch: Path) -> tuple[str, list[Path]]:
 
 
 def link_photographs(images: int, scratch: Path) -> tuple[Path, str]:
-    """A folder of that many photographs; beyond what there are, each is there several times under other names.
+    """Make a folder of that many photographs; where there are fewer, each appears several times under other names.
 
     Returns
     -------
     Path, str
         The folder, and a sentence on what is in it.
     """
-    origin, pictures = _sources(scratch)
+    origin, pictures = _find_pictures(scratch)
     folder = scratch / f"images-{images}"
     if not folder.exists():
         for number in range(images):

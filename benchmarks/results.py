@@ -1,4 +1,4 @@
-"""What a benchmark found: series of values, checks against numbers to reach, the machine; as a table and as JSON."""
+"""The result of a benchmark: series of values, checks against numbers to reach, the machine; as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PACKAGES = (
 
 
 class BenchmarkError(Exception):
-    """A benchmark cannot be run here; ``str()`` says why, and the fix."""
+    """A benchmark cannot be run here; ``str()`` says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Options:
     images : int, optional
         Images (or rows) instead of each benchmark's full number.
     repeats : int
-        Of each side.
+        How often each side is measured.
     say : callable
-        Takes a line about what was just measured.
+        Prints a line about what was just measured.
     """
 
     scratch: Path
@@ -70,7 +70,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Check:
-    """A number and the bound it should keep."""
+    """A number and the bound that it should keep."""
 
     what: str
     value: float
@@ -96,7 +96,7 @@ class Check:
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """What one benchmark found.
+    """The result of one benchmark.
 
     Attributes
     ----------
@@ -189,7 +189,7 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cpu_name() -> str:
+def _read_cpu_name() -> str:
     # model name	: AMD EPYC 7B13
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
@@ -198,10 +198,10 @@ def _cpu_name() -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the numbers depend on, and nothing that names a place or a person."""
+    """Describe what the numbers depend on, without the name of a machine or a person."""
     versions = {distribution.name.lower(): distribution.version for distribution in distributions()}
     return {
-        "cpu": _cpu_name(),
+        "cpu": _read_cpu_name(),
         "cores": count_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),

@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fruits.backbones import build_network
@@ -19,7 +20,7 @@ from fruits.request import DEFAULT_MODEL
 from benchmarks.loops import ENGINES, run_loops
 from benchmarks.notebook import ARROW_BATCH, run_notebook
 from benchmarks.photographs import ROOT, link_photographs
-from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series, compute_ratio, count_cores
+from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, collect, compute_ratio, count_cores
 from benchmarks.spark import WARM_UP, start_session
 from benchmarks.whole import run_whole
 
@@ -36,7 +37,7 @@ METHOD = (
 )
 
 
-def _environment() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "jobs"), "OPENBLAS_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0",
             "DAFT_ANALYTICS_ENABLED": "0", "DO_NOT_TRACK": "1"}  # fmt: skip
 
@@ -61,7 +62,7 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
     began = time.monotonic()
     answer = subprocess.run(
         [PYTHON, program, name, str(folder), str(output), str(graph), str(count_cores())],
-        env=_environment(),
+        env=_make_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -79,10 +80,12 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
     return images / seconds, whole_seconds
 
 
-def measure(options: Options) -> BenchmarkResult:
-    """Measure the job against its rivals; it should featurize 1.5 times as fast, and be ahead from start to end."""
-    images = options.images or FULL
-    folder, origin = link_photographs(images, options.scratch)
+Sides = dict[str, Callable[[int], tuple[float, float | None]]]
+"""What runs once, by name: from the number of the repeat to images per second, and seconds from start to end."""
+
+
+def make_sides(options: Options, images: int, folder: Path) -> Sides:
+    """The job, its rivals, the notebook and the bare loops, over a folder of that many photographs."""
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
     network = build_network(DEFAULT_MODEL, 224, None)
     graph = options.scratch / "network.pb"
@@ -90,41 +93,47 @@ def measure(options: Options) -> BenchmarkResult:
     archive = write_archive(network)
     files = sorted(folder.rglob("*.jpg"))
 
-    def loops() -> float:
-        return run_loops(ENGINES["OpenVINO"], graph, files, count_cores(), WARM_UP).rate
+    def time_job(repeat: int) -> tuple[float, float]:
+        run = run_whole(images, options.scratch, repeat)
+        return float(run.summary["images_per_second"]), run.seconds
 
-    def in_notebook() -> float:
+    def time_rival(program: str, _repeat: int) -> tuple[float, float]:
+        return run_rival(program, folder, options.scratch, graph, images)
+
+    def time_notebook(_repeat: int) -> tuple[float, None]:
         arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
         with start_session(options.scratch, options=arrow) as spark:
             broadcast = spark.sparkContext.broadcast(archive)
             run_notebook(spark, warm_up_folder, broadcast, options.scratch / "notebook")
             began = time.monotonic()
             run_notebook(spark, folder, broadcast, options.scratch / "notebook")
-            return images / (time.monotonic() - began)
+            return images / (time.monotonic() - began), None
 
-    def job(repeat: int) -> tuple[float, float]:
-        run = run_whole(images, options.scratch, repeat)
-        return float(run.summary["images_per_second"]), run.seconds
+    def time_loops(_repeat: int) -> tuple[float, None]:
+        return run_loops(ENGINES["OpenVINO"], graph, files, count_cores(), WARM_UP).rate, None
 
-    rates: dict[str, list[float]] = {name: [] for name in (JOB, *RIVALS, NOTEBOOK, LOOPS)}
-    seconds_by_side: dict[str, list[float]] = {name: [] for name in (JOB, *RIVALS)}
+    rivals = {name: partial(time_rival, program) for name, program in RIVALS.items()}
+    return {JOB: time_job, **rivals, NOTEBOOK: time_notebook, LOOPS: time_loops}
+
+
+def measure(options: Options) -> BenchmarkResult:
+    """Measure the job against its rivals; it should featurize 1.5 times as fast, and be ahead from start to end."""
+    images = options.images or FULL
+    folder, origin = link_photographs(images, options.scratch)
+    rates: dict[str, list[float]] = {}
+    seconds: dict[str, list[float]] = {}
+    sides = make_sides(options, images, folder)
     for repeat in range(options.repeats):
-        sides: dict[str, Callable[[], tuple[float, float]]] = {JOB: lambda repeat=repeat: job(repeat)}  # type: ignore[misc]
-        for name, program in RIVALS.items():
-            sides[name] = lambda program=program: run_rival(program, folder, options.scratch, graph, images)  # type: ignore[misc]
         for name, run in sides.items():
-            rate, whole_seconds = run()
-            rates[name].append(rate)
-            seconds_by_side[name].append(whole_seconds)
-            options.say(
-                f"{repeat + 1}/{options.repeats}  {name}: {rate:.4g} images/s, {whole_seconds:.1f} s from start to end"
-            )
-        for name, warm in ((NOTEBOOK, in_notebook), (LOOPS, loops)):
-            rates[name].append(warm())
-            options.say(f"{repeat + 1}/{options.repeats}  {name}: {rates[name][-1]:.4g} images/s")
-    featurizing = {name: Series("images/s", tuple(values)) for name, values in rates.items()}
-    ends = {name: Series("s", tuple(values)) for name, values in seconds_by_side.items()}
-    checks = [
+            rate, whole_seconds = run(repeat)
+            rates.setdefault(name, []).append(rate)
+            line = f"{repeat + 1}/{options.repeats}  {name}: {rate:.4g} images/s"
+            if whole_seconds is not None:
+                seconds.setdefault(name, []).append(whole_seconds)
+                line += f", {whole_seconds:.1f} s from start to end"
+            options.say(line)
+    featurizing, ends = collect("images/s", rates), collect("s", seconds)
+    faster = [
         Check(
             f"faster than {name} while featurizing",
             compute_ratio(featurizing[JOB], featurizing[name]),
@@ -134,7 +143,7 @@ def measure(options: Options) -> BenchmarkResult:
         )
         for name in RIVALS
     ]
-    checks += [
+    ahead = [
         Check(f"of {name}'s time from start to end", compute_ratio(ends[JOB], ends[name]), "×", 1, at_least=False)
         for name in RIVALS
     ]
@@ -147,5 +156,5 @@ def measure(options: Options) -> BenchmarkResult:
             **{f"{name}, featurizing": series for name, series in featurizing.items()},
             **{f"{name}, start to end": series for name, series in ends.items()},
         },
-        checks=tuple(checks),
+        checks=(*faster, *ahead),
     )

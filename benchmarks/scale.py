@@ -9,8 +9,8 @@ from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, make_request, run_re
 
 FULL = 71_034
 K = 50
-REST = 10.0
-"""Percent of the first run's time that a run may take which featurizes nothing."""
+MOST_PERCENT = 10.0
+"""How much of the first run's time a run may take that featurizes nothing."""
 METHOD = (
     "One whole run as `make run-local` starts it, from spark-submit to its end; then the same request over what it "
     f"left; then K={K} over that. Neither of these featurizes an image. Beside them the first run's featurize phase, "
@@ -41,7 +41,9 @@ def measure(options: Options) -> BenchmarkResult:
         settings={"images": origin, "repeats": 1, "k": K},
         series=series,
         checks=tuple(
-            Check(f"{name} of the first run's time", 100 * run.seconds / first.seconds, "%", REST, at_least=False)
+            Check(
+                f"{name} of the first run's time", 100 * run.seconds / first.seconds, "%", MOST_PERCENT, at_least=False
+            )
             for name, run in runs.items()
             if run is not first
         ),

@@ -5,7 +5,7 @@ a gloss (body, stem, leaves), which is turned, put into perspective, lit and see
 same seed gives the same bytes with the locked versions of numpy and Pillow. The pictures are drawings: good
 enough to try the whole chain and for features to tell the classes apart, no replacement for photographs.
 
-``python -m sample.draw DEST`` draws them; nothing is drawn again that is already there and intact.
+``python -m sample.draw DEST`` draws them; pictures that are there and intact are not drawn again.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class DrawError(Exception):
     """The sample cannot be drawn; the message says why and what to do."""
 
 
-def _rng(seed: int, *what: str | int) -> np.random.Generator:
+def _seed_rng(seed: int, *what: str | int) -> np.random.Generator:
     digest = hashlib.sha256("/".join(map(str, (seed, *what))).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
 
 
-def _views(label: str, views: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Name and JPEG bytes of each view of a class, in the order of their numbers."""
+def _draw_views(label: str, views: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Draw each view of a class, in the order of their numbers: its file name and JPEG bytes."""
     fruit = FRUITS[label]
     specimens: dict[int, Model] = {}
     for view in range(views):
         which = view % SPECIMENS
         if which not in specimens:
-            specimens[which] = Model(fruit.grow(_rng(seed, label, "specimen", which)))
-        rng = _rng(seed, label, "view", view)
+            specimens[which] = Model(fruit.grow(_seed_rng(seed, label, "specimen", which)))
+        rng = _seed_rng(seed, label, "view", view)
         pose = fruit.pose
         turn = make_turn(view * GOLDEN_TURN + rng.uniform(-0.2, 0.2), 0.0, 0.0)
         lean = make_turn(0.0, pose.pitch + pose.lean * rng.uniform(-1, 1), 0.0)
@@ -59,8 +59,8 @@ def _views(label: str, views: int, seed: int) -> Iterator[tuple[str, bytes]]:
         yield f"{view}_{SIZE}.jpg", data.getvalue()
 
 
-def _recipe(views: int, seed: int) -> str:
-    """Names everything that the bytes depend on."""
+def _describe_recipe(views: int, seed: int) -> str:
+    """Name everything that the bytes depend on."""
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     source = hashlib.sha256(sources).hexdigest()[:16]
     return f"views={views} seed={seed} source={source} numpy={np.__version__} pillow={PIL.__version__}"
@@ -75,15 +75,15 @@ def _read_manifest(path: Path) -> dict[str, str]:
         return {}
 
 
-def _intact(path: Path, digest: str) -> bool:
+def _is_intact(path: Path, digest: str) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
 def draw_sample(dest: Path, *, views: int = 25, seed: int = 0) -> dict[str, int]:
     """Draw the sample below ``dest``, as ``<dest>/<Class name>/<n>_100.jpg``.
 
-    Right files of an earlier run are left untouched, damaged or missing ones are drawn again, and pictures
-    that an earlier run drew but this one would not are removed. Files of other origin are never touched.
+    Intact files of an earlier run are left untouched, damaged or missing ones are drawn again, and pictures
+    that an earlier run drew but this one would not are removed. Other files are never touched.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def draw_sample(dest: Path, *, views: int = 25, seed: int = 0) -> dict[str, int]
     views
         Pictures per class. Picture ``n`` is the same whatever the number of views.
     seed
-        Other seeds grow other fruits and turn them otherwise.
+        Another seed grows other fruits and turns them differently.
 
     Returns
     -------
@@ -116,22 +116,22 @@ def draw_sample(dest: Path, *, views: int = 25, seed: int = 0) -> dict[str, int]
 def _draw(dest: Path, views: int, seed: int) -> dict[str, int]:
     manifest_path = dest / MANIFEST
     before = _read_manifest(manifest_path)
-    recipe = _recipe(views, seed)
+    recipe = _describe_recipe(views, seed)
     wanted = [f"{label}/{view}_{SIZE}.jpg" for label in FRUITS for view in range(views)]
-    if before.get("") == recipe and all(_intact(dest / n, before.get(n, "")) for n in wanted):
+    if before.get("") == recipe and all(_is_intact(dest / n, before.get(n, "")) for n in wanted):
         return dict.fromkeys(FRUITS, views)
 
     drawn = {"": recipe}
     for label in FRUITS:
         folder = dest / label
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in _views(label, views, seed):
+        for name, data in _draw_views(label, views, seed):
             digest = hashlib.sha256(data).hexdigest()
             drawn[f"{label}/{name}"] = digest
-            if not _intact(folder / name, digest):
+            if not _is_intact(folder / name, digest):
                 _write(folder / name, data)
     for name, digest in before.items():
-        if name and name not in drawn and _intact(dest / name, digest):
+        if name and name not in drawn and _is_intact(dest / name, digest):
             (dest / name).unlink()
     _write(manifest_path, json.dumps(drawn, indent=1).encode())
     return dict.fromkeys(FRUITS, views)
@@ -145,7 +145,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def draw_sheet(folder: Path, *, columns: int = 8) -> Image.Image:
-    """The first pictures of each class below ``folder``, a row a class."""
+    """The first pictures of each class below ``folder``, one row per class."""
     rows = sorted(place for place in folder.iterdir() if place.is_dir())
     cell = SIZE + 4
     sheet = Image.new("RGB", (columns * cell, len(rows) * cell), "white")

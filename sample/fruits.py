@@ -25,7 +25,7 @@ from sample.clouds import (
 )
 
 
-def _orange(rng: np.random.Generator) -> Cloud:
+def _grow_orange(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(620, 310)
     polar, n = make_globe(u, v)
@@ -49,7 +49,7 @@ def _orange(rng: np.random.Generator) -> Cloud:
     return Cloud.join([body, close_surface(cap, read_rgb("#6f7a2c"), 0.05)])
 
 
-def _lemon(rng: np.random.Generator) -> Cloud:
+def _grow_lemon(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(580, 360)
     polar, n = make_globe(u, v)
@@ -68,7 +68,7 @@ def _lemon(rng: np.random.Generator) -> Cloud:
     return close_surface(position, colour, 0.38)
 
 
-def _green_apple(rng: np.random.Generator) -> Cloud:
+def _grow_green_apple(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(600, 320)
     polar, n = make_globe(u, v)
@@ -100,7 +100,7 @@ def _green_apple(rng: np.random.Generator) -> Cloud:
     return Cloud.join([close_surface(position, colour, 0.55), stem])
 
 
-def _strawberry(rng: np.random.Generator) -> Cloud:
+def _grow_strawberry(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(600, 400)
     polar, n = make_globe(u, v)
@@ -148,7 +148,7 @@ def _strawberry(rng: np.random.Generator) -> Cloud:
     return Cloud.join(parts)
 
 
-def _pineapple(rng: np.random.Generator) -> Cloud:
+def _grow_pineapple(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(520, 420)
     polar, n = make_globe(u, v)
@@ -197,7 +197,7 @@ def _pineapple(rng: np.random.Generator) -> Cloud:
     return whole
 
 
-def _banana(rng: np.random.Generator) -> Cloud:
+def _grow_banana(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     along = 420
     t = (np.arange(along) + 0.5) / along
@@ -236,37 +236,42 @@ def _banana(rng: np.random.Generator) -> Cloud:
     return Cloud.join([close_surface(position, colour, 0.22), end])
 
 
-def _cherry(rng: np.random.Generator) -> Cloud:
-    parts: list[Cloud] = []
+def _grow_single_cherry(rng: np.random.Generator, side: float, size: float, top: Array) -> list[Cloud]:
+    """A cherry and its stalk, which bends to one side and ends in ``top``."""
+    noise = Noise(rng)
+    u, v = make_grid(380, 200)
+    polar, n = make_globe(u, v)
+    radius = (
+        1.0
+        - 0.30 * np.exp(-((polar / 0.33) ** 2))
+        - 0.05 * np.exp(-(((np.pi - polar) / 0.2) ** 2))
+        - 0.028 * np.exp(-(((u - np.pi / 2) / 0.09) ** 2)) * np.sin(polar)
+        + 0.02 * noise(n, 1.5)
+    )
+    centre = np.array([side * 0.80, -0.55 + 0.14 * side, 0.22 * side])
+    position = n * (size * radius)[..., None] * np.array([1.05, 0.97, 1.0]) + centre
+    deep = np.clip(0.5 + 0.65 * noise(n, 1.9, 3), 0, 1)
+    colour = mix(read_rgb("#6d0715"), read_rgb("#b3142a"), deep)
+    across, down, lot = scatter(rng, u, v, np.sin(polar[:, 0]), length=np.pi, spacing=0.15, jitter=0.3)
+    dots = np.exp(-(across**2 + down**2) / (0.02 + 0.02 * lot) ** 2)
+    colour = mix(colour, read_rgb("#d0485a"), 0.25 * dots)
+    colour = colour * (1.0 - 0.5 * np.exp(-((polar / 0.25) ** 2)))[..., None]
+    foot = centre + np.array([0.0, 0.60 * size, 0.0])
+    t = np.linspace(0.0, 1.0, 230)[:, None]
+    knee = foot + np.array([0.05 * side, 1.25, 0.0])
+    path = (1 - t) ** 2 * foot + 2 * t * (1 - t) * knee + t**2 * top
+    thickness = 0.030 + 0.022 * smoothstep(0.12, 0.0, t[:, 0]) + 0.028 * smoothstep(0.93, 1.0, t[:, 0])
+    tube = make_tube(path, thickness, 40)
+    tint = np.clip(t[:, 0] + 0.4 * noise(path, 6.0), 0, 1)
+    stalk = close_surface(tube, mix(read_rgb("#86a33c"), read_rgb("#7a6a2e"), tint)[:, None], 0.15)
+    return [close_surface(position, colour, 0.9), stalk]
+
+
+def _grow_cherry(rng: np.random.Generator) -> Cloud:
     top = np.array([0.12, 2.05, 0.0])
+    parts: list[Cloud] = []
     for side, size in ((-1.0, rng.uniform(0.70, 0.76)), (1.0, rng.uniform(0.66, 0.74))):
-        noise = Noise(rng)
-        u, v = make_grid(380, 200)
-        polar, n = make_globe(u, v)
-        radius = (
-            1.0
-            - 0.30 * np.exp(-((polar / 0.33) ** 2))
-            - 0.05 * np.exp(-(((np.pi - polar) / 0.2) ** 2))
-            - 0.028 * np.exp(-(((u - np.pi / 2) / 0.09) ** 2)) * np.sin(polar)
-            + 0.02 * noise(n, 1.5)
-        )
-        centre = np.array([side * 0.80, -0.55 + 0.14 * side, 0.22 * side])
-        position = n * (size * radius)[..., None] * np.array([1.05, 0.97, 1.0]) + centre
-        deep = np.clip(0.5 + 0.65 * noise(n, 1.9, 3), 0, 1)
-        colour = mix(read_rgb("#6d0715"), read_rgb("#b3142a"), deep)
-        across, down, lot = scatter(rng, u, v, np.sin(polar[:, 0]), length=np.pi, spacing=0.15, jitter=0.3)
-        dots = np.exp(-(across**2 + down**2) / (0.02 + 0.02 * lot) ** 2)
-        colour = mix(colour, read_rgb("#d0485a"), 0.25 * dots)
-        colour = colour * (1.0 - 0.5 * np.exp(-((polar / 0.25) ** 2)))[..., None]
-        parts.append(close_surface(position, colour, 0.9))
-        foot = centre + np.array([0.0, 0.60 * size, 0.0])
-        t = np.linspace(0.0, 1.0, 230)[:, None]
-        knee = foot + np.array([0.05 * side, 1.25, 0.0])
-        path = (1 - t) ** 2 * foot + 2 * t * (1 - t) * knee + t**2 * top
-        thickness = 0.030 + 0.022 * smoothstep(0.12, 0.0, t[:, 0]) + 0.028 * smoothstep(0.93, 1.0, t[:, 0])
-        tube = make_tube(path, thickness, 40)
-        tint = np.clip(t[:, 0] + 0.4 * noise(path, 6.0), 0, 1)
-        parts.append(close_surface(tube, mix(read_rgb("#86a33c"), read_rgb("#7a6a2e"), tint)[:, None], 0.15))
+        parts += _grow_single_cherry(rng, side, size, top)
     knot = make_globe(*make_grid(80, 40))[1] * np.array([0.09, 0.06, 0.07]) + top
     parts.append(close_surface(knot, read_rgb("#6a4a22"), 0.05))
     parts.append(
@@ -287,7 +292,7 @@ def _cherry(rng: np.random.Generator) -> Cloud:
     return whole
 
 
-def _watermelon(rng: np.random.Generator) -> Cloud:
+def _grow_watermelon(rng: np.random.Generator) -> Cloud:
     noise = Noise(rng)
     u, v = make_grid(600, 310)
     polar, n = make_globe(u, v)
@@ -326,12 +331,12 @@ class Fruit:
 
 
 FRUITS: dict[str, Fruit] = {
-    "Banana": Fruit(_banana, Pose(pitch=0.2, lean=0.4, sway=0.35)),
-    "Cherry": Fruit(_cherry, Pose(pitch=0.15, lean=0.25, sway=0.15)),
-    "Green Apple": Fruit(_green_apple, Pose(pitch=0.35, lean=0.4, sway=0.2)),
-    "Lemon": Fruit(_lemon, Pose(pitch=0.1, roll=-1.2, lean=0.5, sway=0.45)),
-    "Orange": Fruit(_orange, Pose(pitch=0.35, lean=0.9, sway=0.5)),
-    "Pineapple": Fruit(_pineapple, Pose(pitch=0.15, lean=0.35, sway=0.3)),
-    "Strawberry": Fruit(_strawberry, Pose(pitch=0.2, lean=0.4, sway=0.35)),
-    "Watermelon": Fruit(_watermelon, Pose(pitch=0.1, roll=-1.15, lean=0.5, sway=0.4)),
+    "Banana": Fruit(_grow_banana, Pose(pitch=0.2, lean=0.4, sway=0.35)),
+    "Cherry": Fruit(_grow_cherry, Pose(pitch=0.15, lean=0.25, sway=0.15)),
+    "Green Apple": Fruit(_grow_green_apple, Pose(pitch=0.35, lean=0.4, sway=0.2)),
+    "Lemon": Fruit(_grow_lemon, Pose(pitch=0.1, roll=-1.2, lean=0.5, sway=0.45)),
+    "Orange": Fruit(_grow_orange, Pose(pitch=0.35, lean=0.9, sway=0.5)),
+    "Pineapple": Fruit(_grow_pineapple, Pose(pitch=0.15, lean=0.35, sway=0.3)),
+    "Strawberry": Fruit(_grow_strawberry, Pose(pitch=0.2, lean=0.4, sway=0.35)),
+    "Watermelon": Fruit(_grow_watermelon, Pose(pitch=0.1, roll=-1.15, lean=0.5, sway=0.4)),
 }

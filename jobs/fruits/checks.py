@@ -1,4 +1,4 @@
-"""Does the result contradict its input? Counted again from the files, not taken from what the writers said."""
+"""Whether the result contradicts its input: counted again from the files, not taken from what the writers said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fruits.errors import CheckError
+from fruits.wording import format_count
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Images of one class: found, with features, rejected; and the rejected ones by their kind."""
+    """Images of one class: how many there are, have features, and were rejected; the rejected ones by kind, too."""
 
     label: str
     images: int
@@ -42,7 +43,7 @@ def count_kinds(counts: Iterable[ClassCount]) -> dict[str, int]:
 
 
 def describe_rejects(kinds: Mapping[str, int]) -> str:
-    """How many images were rejected, apart by kind; empty where none was.
+    """How many images were rejected, by kind; empty where none was.
 
     >>> describe_rejects({"decode": 30, "read": 1})
     '31 rejected: 30 cannot be decoded, 1 cannot be read (gone, or without the right to read)'
@@ -56,13 +57,13 @@ def describe_rejects(kinds: Mapping[str, int]) -> str:
 def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) -> list[ClassCount]:
     """Count rows by class in the three tables, and compare the sums of their paths' hashes.
 
-    Only one row per class and table is shuffled: of a hundred million images not one path travels, unless something is
+    Only one row per class and table is shuffled: of a hundred million images not one path is, unless something is
     wrong.
 
     Raises
     ------
     CheckError
-        When images ≠ features + rejects for a class, or a path stands in a table twice.
+        When images ≠ features + rejects for a class, or a path counts twice in a table.
     """
     from pyspark.sql import functions as sf
 
@@ -76,41 +77,46 @@ def count_classes(selected: DataFrame, features: DataFrame, rejects: DataFrame) 
     rows = everything.groupBy("table", "label", "kind").agg(sf.count("*").alias("rows"), hashed).collect()
     counts: dict[str, Counter[str]] = {}
     kinds: dict[str, Counter[str]] = {}
-    hashes: dict[str, int] = {}
+    differences: Counter[str] = Counter()
     for row in rows:
         counts.setdefault(row["label"], Counter())[row["table"]] += int(row["rows"])
         if row["table"] == "rejects":
             kinds.setdefault(row["label"], Counter())[row["kind"]] += int(row["rows"])
-        sign = 1 if row["table"] == "images" else -1
-        hashes[row["label"]] = hashes.get(row["label"], 0) + sign * int(row["hash"])
+        differences[row["label"]] += int(row["hash"]) if row["table"] == "images" else -int(row["hash"])
     result = [
         ClassCount(label, c["images"], c["features"], c["rejects"], dict(kinds.get(label, {})))
         for label, c in sorted(counts.items())
     ]
-    wrong = [c for c in result if c.images != c.features + c.rejects]
-    if wrong or any(hashes.values()):
+    _require_sums(everything, result, sorted(label for label, difference in differences.items() if difference))
+    return result
+
+
+def _require_sums(everything: DataFrame, counts: list[ClassCount], changed: list[str]) -> None:
+    """Refuse classes whose rows do not add up, or whose images are others than those listed (`changed`)."""
+    wrong = [c for c in counts if c.images != c.features + c.rejects]
+    if wrong or changed:
         _require_once(everything)
     if wrong:
         first = wrong[0]
         raise CheckError(
-            f"{len(wrong)} classes do not add up, first {first.label}: {first.images} images, but {first.features} "
-            f"features and {first.rejects} rejects. Fix: were images changed while the job ran? Run it again."
+            f"the counts of {format_count(len(wrong), 'class')} do not add up, first {first.label}: "
+            f"{format_count(first.images, 'image')}, but {format_count(first.features, 'feature')} and "
+            f"{format_count(first.rejects, 'reject')}. Fix: if images changed while the job ran, run it again."
         )
-    if changed := sorted(label for label, difference in hashes.items() if difference):
+    if changed:
         raise CheckError(
-            f"{len(changed)} classes hold other images than were listed, first {changed[0]}. Fix: were images changed "
-            "while the job ran? Run it again."
+            f"the images of {format_count(len(changed), 'class')} are not those that were listed, first {changed[0]}. "
+            "Fix: if images changed while the job ran, run it again."
         )
-    return result
 
 
 def _require_once(everything: DataFrame) -> None:
-    """Name what stands in a table twice."""
+    """Refuse a table in which an image counts twice."""
     from pyspark.sql import functions as sf
 
     twice = everything.groupBy("table", "label").agg((sf.count("*") - sf.countDistinct("path")).alias("extra"))
     for row in twice.where("extra > 0").orderBy("table", "label").limit(1).collect():
         raise CheckError(
-            f"{row['extra']} images of class {row['label']} stand in {row['table']} more than once. Fix: delete the "
-            "output's features and run again; please report it."
+            f"{format_count(row['extra'], 'image')} of class {row['label']} counted more than once in {row['table']}. "
+            "Fix: delete the output's features and run again; please report it."
         )

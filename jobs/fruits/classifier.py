@@ -1,4 +1,4 @@
-"""Are the features worth something? A linear classifier on the scores, tested on sides of the fruit it never saw.
+"""What the features are worth: a linear classifier on the scores, tested on sides of the fruit that it never saw.
 
 Neighbouring frames of one rotation look alike, so folds drawn at random let even random features reach 0.9
 (Fruits-360). The two folds here are therefore the *series* that file names tell apart (``12_100.jpg``: the main axis;
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fruits.wording import format_count
+
 Float = NDArray[np.float64]
 
 MAX_CLASSES = 3000
@@ -27,7 +29,7 @@ _NAME = re.compile(r"^(?P<series>r\d*_)?(?P<frame>\d+)")
 
 
 def _parse_name(path: str) -> tuple[str, tuple[int, str]]:
-    """Series and place in it, by a file's name; other names are one series, in the order of their numbers or letters.
+    """Read series and position from a file's name; other names are one series, ordered by number or letters.
 
     >>> _parse_name("Banana/r2_12_100.jpg")
     ('r2_', (12, 'r2_12_100.jpg'))
@@ -46,7 +48,7 @@ class Split:
     Attributes
     ----------
     fold : ndarray of int8, shape (n,)
-        0 or 1; -1 for the images of a class that has only one, and cannot be tested.
+        0 or 1; -1 for an image that is the only one of its class, which cannot be tested.
     by_series, by_halves : int
         Classes that were split one way or the other.
     left_out : tuple of str
@@ -63,24 +65,19 @@ class Split:
         """How the classes were split, in one sentence."""
         ways = []
         if self.by_series:
-            ways.append(f"{_format_classes(self.by_series)} split by the series that the file names tell apart")
+            ways.append(f"{format_count(self.by_series, 'class')} split by the series that the file names tell apart")
         if self.by_halves:
             ways.append(
-                f"{_format_classes(self.by_halves)} cut in two by the order of the file names (where neighbouring "
-                f"files show "
-                "the same object, the true figure is lower)"
+                f"{format_count(self.by_halves, 'class')} cut in two by the order of the file names (where "
+                "neighbouring files show the same object, the true figure is lower)"
             )
         if self.left_out:
-            ways.append(f"{_format_classes(len(self.left_out))} with a single image left out")
+            ways.append(f"{format_count(len(self.left_out), 'class')} with a single image left out")
         return "; ".join(ways)
 
 
-def _format_classes(number: int) -> str:
-    return f"{number:,} class{'es' if number != 1 else ''}"
-
-
 def split(paths: Sequence[str], labels: Sequence[str]) -> Split:
-    """Two folds that are as different as the file names allow."""
+    """Split images into two folds that are as different as the file names allow."""
     members: dict[str, dict[str, list[tuple[tuple[int, str], int]]]] = {}
     for i, (path, label) in enumerate(zip(paths, labels, strict=True)):
         series, frame = _parse_name(path)
@@ -108,7 +105,7 @@ def split(paths: Sequence[str], labels: Sequence[str]) -> Split:
 
 @dataclass
 class Sums:
-    """What a linear fit needs of its rows: it can be added up over any number of them.
+    """Sums that are enough for a linear fit, over any number of rows.
 
     Attributes
     ----------
@@ -126,7 +123,7 @@ class Sums:
         return cls(np.zeros((width + 1, width + 1)), np.zeros((width + 1, classes)))
 
     def add(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
-        """Rows, shape (n, k), with the numbers of their classes."""
+        """Add rows, shape (n, k), with the numbers of their classes."""
         rows = np.column_stack([np.asarray(x, np.float64), np.ones(len(x))])
         one_hot = np.zeros((len(x), self.cross.shape[1]))
         one_hot[np.arange(len(x)), y] = 1.0
@@ -149,21 +146,21 @@ class Sums:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """How well it did.
+    """The result of a cross-validation.
 
     Attributes
     ----------
     labels : tuple of str
     confusion : ndarray of int64, shape (classes, classes)
-        Row: what it is; column: what it was taken for. Both folds together.
+        Row: true class; column: predicted class. Both folds together.
     by_fold : tuple of float
         Accuracy tested on fold 0, and on fold 1.
     images : int
-        Tested.
+        How many were tested.
     population : int
-        Images of the result; more than `images` where a sample was tested.
+        Images of the run's result; more than `images` where a sample was tested.
     predicted : ndarray of int32, shape (n,)
-        For each image, the number in `labels` of the class that it was taken for; -1 where it was not tested.
+        For each image, the number in `labels` of the predicted class; -1 where it was not tested.
     """
 
     labels: tuple[str, ...]
@@ -176,23 +173,23 @@ class CrossValidation:
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that were taken for what they are."""
+        """Share of the images whose predicted class is the true one."""
         return float(np.trace(self.confusion) / max(self.images, 1))
 
     @property
     def chance(self) -> float:
-        """What naming the largest class each time would reach."""
+        """Accuracy of always predicting the largest class."""
         return float(self.confusion.sum(axis=1).max(initial=0) / max(self.images, 1))
 
     def top_confusions(self, count: int) -> list[tuple[str, str, int]]:
-        """What it is, what it was taken for, how often; the most frequent first."""
+        """List true class, predicted class and number of the most frequent confusions."""
         wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
         pairs = [(int(wrong[i, j]), self.labels[i], self.labels[j]) for i, j in np.argwhere(wrong > 0)]
         return [(a, b, n) for n, a, b in sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:count]]
 
     def recall(self) -> dict[str, float]:
-        """Share recognised, by class; classes without a tested image are not in it."""
+        """Share of each class that was recognised; without classes of which no image was tested."""
         tested = self.confusion.sum(axis=1)
         return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
 
@@ -213,7 +210,7 @@ class CrossValidation:
 def cross_validate(
     paths: Sequence[str], labels: Sequence[str], scores: NDArray[np.floating], *, population: int | None = None
 ) -> CrossValidation | None:
-    """Learn on each fold, test on the other.
+    """Learn on each fold and test on the other one.
 
     The PCA saw all images, without their classes: the folds share its axes, nothing else.
 
@@ -221,11 +218,11 @@ def cross_validate(
     ----------
     scores : ndarray, shape (n, k)
     population : int, optional
-        Images of the result, where these are a sample of it.
+        Images of the run's result, where these are a sample of it.
 
     Returns
     -------
-    Result or None
+    CrossValidation or None
         None when fewer than two classes have two images.
     """
     return cross_validate_blocks(paths, labels, lambda: iter([np.asarray(scores)]), population=population)

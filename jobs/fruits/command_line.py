@@ -14,7 +14,7 @@ from fruits.store import Store
 
 
 def read_request(uri: str, open_store: Callable[[str], Store] = Store) -> Request:
-    """The request in a JSON file; ``open_store`` gives the folder that it lies in.
+    """Read the request in a JSON file; ``open_store`` opens its folder.
 
     Raises
     ------
@@ -29,9 +29,9 @@ def read_request(uri: str, open_store: Callable[[str], Store] = Store) -> Reques
     except FileNotFoundError:
         raise UsageError(f"there is no request at {uri}. Fix: check the address.") from None
     except OSError as error:
-        raise StorageError(f"the request {uri} cannot be read: {error}") from error
+        raise StorageError(f"the request {uri} cannot be read ({error}). Fix: check the address and rights.") from error
     except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
-        raise UsageError(f"the request {uri} is not JSON: {error}.") from None
+        raise UsageError(f"the request {uri} is not JSON ({error}). Fix: repair the file.") from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. Fix: --help lists the arguments.")
 
 
-def _reader(meaning: Meaning) -> Callable[[str], Any]:
+def _make_reader(meaning: Meaning) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
             return meaning.read(text)
@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
         usual = default or meaning.otherwise
         p.add_argument(
             f"--{f.name.replace('_', '-')}",
-            type=_reader(meaning),
+            type=_make_reader(meaning),
             default=default,
             metavar=meaning.shown,
             help=f"{meaning.plain}{f' ({usual})' if usual else ''}".replace("%", "%%"),
@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """The request in a command line.
+    """Read the request in a command line.
 
     Raises
     ------

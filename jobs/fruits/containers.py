@@ -1,14 +1,14 @@
 """The parts of a picture file: whether it is whole, and those of its bytes that make the pixels.
 
-A decoder forgives too much and too little. It fills what an interrupted copy left out with grey, and it refuses a
-picture because of a comment. So each format is taken apart here before: a file whose data end early is told, also where
-the file goes on (with zeros, or with another file), and only what makes the pixels is handed on.
+A decoder accepts too much and too little. It fills what an interrupted copy left out with grey, and it refuses a
+picture because of a comment. So each format is taken apart here first: a file whose data end early is rejected, also
+where the file goes on (with zeros, or with another file), and the decoder gets only what makes the pixels.
 
 The rule, for every format that has an end mark: *the file must reach it*. A JPEG without its EOI, a PNG without its
-IEND is rejected even where every pixel is there, because what was cut off cannot be told from the bytes that are left.
-What stands behind the end mark is ignored.
+IEND is rejected even where every pixel is there, because the remaining bytes do not tell what was cut off. What comes
+after the end mark is ignored.
 
-What no look at the bytes can tell, and is accepted: bytes that look like compressed pixels within one coded picture of
+What the bytes cannot tell, and is accepted: bytes that look like compressed pixels within one coded picture of
 WebP, HEIC or AVIF, or of a JPEG without restart markers (another picture's middle, random ones); rows without
 compression that hold other bytes, or end where a row does, or in a hole, or where white follows on white; a progressive
 JPEG that was cut in its last pass and mended with an end mark, or whose first, coarse pass holds zeros.
@@ -25,11 +25,11 @@ from dataclasses import dataclass
 import numpy as np
 
 ZEROS = bytes(16)
-"""So many zero bytes in a row do not occur in compressed pixels; an interrupted copy fills with them."""
+"""Zero bytes in a row that do not occur in compressed pixels; an interrupted copy fills with them."""
 _LONGEST = 24
 """Bytes of zeros in a row that a coder of entropy may write; of AV1 and LZW the most ever seen are 3."""
 _NOT_NEEDED = 8
-"""So many bytes less, and no whole WebP is decoded: behind their pixels encoders leave two at most."""
+"""Without its last 8 bytes no intact WebP can be decoded: encoders leave at most two bytes after the pixels."""
 _OTHER_FILES = re.compile(
     rb"\xff\xd8\xff(?:\xdb\x00[\x43\x84\xc5]\x00[\x01-\x40]|[\xe0-\xef]..[A-Za-z_]{4}|\xfe..[ -~]{4})"
     rb"|\x89PNG\r\n\x1a\n|RIFF....(?:WEBP|WAVE|AVI )|GIF8[79]a|ftyp[A-Za-z0-9 ]{4}\x00|%PDF-[12]\."
@@ -38,13 +38,13 @@ _OTHER_FILES = re.compile(
     rb"|<(?:!DOCTYPE |!doctype |html|HTML|\?xml )",
     re.S,
 )
-"""How files begin, in bytes enough that pixels do not hold them by chance."""
+"""How files begin, in so many bytes that pixels do not contain them by chance."""
 _BEGINNINGS = (
     *(b"\xff\xd8", b"\x89P", b"RI", b"GI", b"ft", b"%P", b"8B", b"PK", b"\x1aE", b"<!", b"<h", b"<H", b"<?"),
     *(bytes((42, second)) for second in range(16)),
     *(bytes((first, 0)) for first in (0x0C, 0x28, 0x34, 0x38, 0x40, 0x6C, 0x7C)),
 )
-"""The two bytes that each of them has first."""
+"""The first two bytes of each of them."""
 _IS_FIRST = bytes(any(pair[0] == byte for pair in _BEGINNINGS) for byte in range(256))
 _IS_BEGINNING = np.zeros(1 << 16, np.bool_)
 _IS_BEGINNING[[int.from_bytes(pair, "big") for pair in _BEGINNINGS]] = True
@@ -58,7 +58,7 @@ class DamagedError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """What is left of a file for its decoder.
+    """What a decoder gets of a file.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Picture:
     scaled: bool = False
 
 
-def _truncation(detail: str) -> DamagedError:
+def _make_truncation(detail: str) -> DamagedError:
     return DamagedError(f"is truncated: {detail}")
 
 
@@ -110,9 +110,9 @@ _PRINTED = bytes(range(32, 127)) + b"\t\r\n"
 _LONG_TEXT = re.compile(rb"[%s]{%d}" % (re.escape(_PRINTED), _TEXT))
 _MAP_OF_TEXT = bytes(ord("t") if byte in _PRINTED else 0 for byte in range(256))
 _TAIL = 4096
-"""Bytes of a scan behind which another file would have brought a marker: of random ones 256 hold one."""
+"""Bytes of a scan after which another file would have shown a marker: of random bytes, 256 contain one."""
 _LOOKAHEAD = bytes(32)
-"""libjpeg wants to see some bytes more than it needs."""
+"""libjpeg reads some bytes more than it needs."""
 
 
 def parse_jpeg(data: bytes) -> Picture:
@@ -129,18 +129,18 @@ def parse_jpeg(data: bytes) -> Picture:
         elif marker == _DRI and not scans:
             interval = int.from_bytes(body[:2], "big")
         elif marker == _DHT:
-            first_symbols.update(_first_symbols(body))
+            first_symbols.update(_read_first_symbols(body))
         if marker == _SOS:
             scans += 1
             _note_pass(missing, body)
             pieces.append(b"\xff" + data[start:end].rstrip(b"\xff"))  # fill bytes, not pixels
             _require_alone(pieces[-1][-_TAIL:])
             if _is_busy(frame, body, first_symbols) and ZEROS in pieces[-1]:
-                raise _truncation("zero bytes stand in place of its pixels")
+                raise _make_truncation("zero bytes stand in place of its pixels")
         elif _is_needed(marker, body):
             pieces.append(b"\xff" + data[start:end])
     if not scans:
-        raise _truncation("it ends before its pixels begin")
+        raise _make_truncation("it ends before its pixels begin")
     stops: tuple[int, ...] = ()
     if scans == 1 and frame in _ONE_BY_ONE:
         _require_restarts(pieces[-1], shape, interval)
@@ -149,7 +149,7 @@ def parse_jpeg(data: bytes) -> Picture:
         stops = (first if first > length - pixels + 16 else 0, length + len(_LOOKAHEAD))
         pieces.append(_LOOKAHEAD)
     elif frame == _PROGRESSIVE and (len(missing) < 64 * sum(shape[5:6]) or any(missing.values())):
-        raise _truncation("its last passes are missing")
+        raise _make_truncation("its last passes are missing")
     return Picture(b"".join([*pieces, b"\xff\xd9"]), exif=exif, stops=stops, scaled=frame in _SCALED)
 
 
@@ -159,18 +159,18 @@ def _iterate_segments(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     while True:
         match = _MARKER.search(data, position)
         if match is None:
-            raise _truncation("the data end before the end mark (EOI)")
+            raise _make_truncation("the data end before the end mark (EOI)")
         marker, position = data[match.end() - 1], match.end()
         if marker == _EOI:
             return
         if is_after_scan and marker not in _AFTER_SCAN:
-            raise _truncation(_describe_intruder(marker))
+            raise _make_truncation(_describe_intruder(marker))
         if marker == 0x01 or (marker == _SOI and not is_after_scan):
             continue
         size = int.from_bytes(data[position : position + 2], "big")
         end = position + size
         if size < 2 or end > len(data):
-            raise _truncation("a segment is longer than the rest of the file")
+            raise _make_truncation("a segment is longer than the rest of the file")
         body = data[position + 2 : end]
         if marker == _SOS:
             is_after_scan = True
@@ -202,7 +202,7 @@ def _require_restarts(scan: bytes, shape: bytes, interval: int) -> None:
     count = -(-units // interval) - 1
     numbers = [mark[0] & 7 for mark in _RESTART.findall(scan)]
     if numbers[:count] != [number % 8 for number in range(count)]:
-        raise _truncation("the marks between its pixels are not all there, in their order")
+        raise _make_truncation("the marks between its pixels are not all there, in their order")
 
 
 def _note_pass(missing: dict[tuple[int, int], int], scan: bytes) -> None:
@@ -214,7 +214,7 @@ def _note_pass(missing: dict[tuple[int, int], int], scan: bytes) -> None:
             missing.update({(component, number): bits & 15 for number in range(first, min(last, 63) + 1)})
 
 
-def _first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
+def _read_first_symbols(tables: bytes) -> Iterator[tuple[int, int]]:
     """The number of each table of AC codes, and what a code of zero bits means in it; 0 is the end of a block."""
     position = 0
     while position + 17 < len(tables):
@@ -279,9 +279,9 @@ def _iterate_png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 12 + length
         if end > len(data):
-            raise _truncation("the data end before the end mark (IEND)")
+            raise _make_truncation("the data end before the end mark (IEND)")
         if not kind.isalpha():
-            raise _truncation("its chunks end in bytes that do not belong to it")
+            raise _make_truncation("its chunks end in bytes that do not belong to it")
         yield kind, position, end
         if kind == b"IEND":
             return
@@ -297,7 +297,7 @@ def parse_webp(data: bytes) -> Picture:
     """Take a WebP apart: its pixels, without profile, EXIF and XMP."""
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data) + (len(data) & 1):
-        raise _truncation("the data end before its length")
+        raise _make_truncation("the data end before its length")
     chunks: list[bytes] = []
     shorter: list[bytes] = []
     exif, position, size, has_pixels = b"", 12, None, False
@@ -307,7 +307,7 @@ def parse_webp(data: bytes) -> Picture:
         if len(body) < length or not all(32 <= byte < 127 for byte in kind):
             if has_pixels:
                 break  # behind the pixels: whatever it is, no pixel depends on it
-            raise _truncation("a chunk is longer than the rest of the file")
+            raise _make_truncation("a chunk is longer than the rest of the file")
         position += 8 + length + (length & 1)
         if kind == b"EXIF":
             exif = exif or body
@@ -321,7 +321,7 @@ def parse_webp(data: bytes) -> Picture:
             has_pixels = True
             shorter = [*chunks[:-1], _require_webp_pixels(kind, body, size)]
     if not has_pixels:
-        raise _truncation("it ends before its pixels begin")
+        raise _make_truncation("it ends before its pixels begin")
     must_fail = _make_webp(shorter) if shorter[-1] else b""
     return Picture(_make_webp(chunks), size=size, exif=exif.removeprefix(b"Exif\0\0"), must_fail=must_fail)
 
@@ -345,7 +345,7 @@ def _require_webp_pixels(kind: bytes, body: bytes, size: tuple[int, int] | None)
             head += 8 + (int.from_bytes(body[head + 4 : head + 8], "little") + 1 & ~1)
         inner, length = body[head : head + 4], int.from_bytes(body[head + 4 : head + 8], "little")
         if inner not in (b"VP8 ", b"VP8L"):
-            raise _truncation("it ends before its pixels begin")
+            raise _make_truncation("it ends before its pixels begin")
         shorter = _require_webp_pixels(inner, body[head + 8 : head + 8 + length], size)
         return _make_webp_chunk(kind, body[:head] + shorter) if shorter else b""
     if kind == b"VP8L":
@@ -376,10 +376,10 @@ def _require_pixels(body: bytes, longest: int = 0) -> None:
     """
     run = max(_LONGEST, longest)
     if bytes(run) in body or b"\xff" * run in body:
-        raise _truncation("zero bytes or the like stand in place of its pixels")
+        raise _make_truncation("zero bytes or the like stand in place of its pixels")
     _require_alone(body)
     if (len(body) > run and not body[-run:].translate(None, _PRINTED)) or _holds_text(body):
-        raise _truncation("text stands in place of its pixels")
+        raise _make_truncation("text stands in place of its pixels")
 
 
 def _holds_text(body: bytes) -> bool:
@@ -396,7 +396,7 @@ def _require_alone(data: bytes, start: int = 0) -> None:
     places = np.flatnonzero(np.frombuffer(data[start:-1].translate(_IS_FIRST), np.bool_)) + start
     pairs = values[places].astype(np.uint16) << 8 | values[places + 1]
     if any(_OTHER_FILES.match(data, place) for place in places[_IS_BEGINNING[pairs]].tolist()):
-        raise _truncation("another file begins within its pixels")
+        raise _make_truncation("another file begins within its pixels")
 
 
 # --- GIF --------------------------------------------------------------------------------------------------------------
@@ -421,11 +421,11 @@ def parse_gif(data: bytes) -> Picture:
             start = position + 10 + _measure_gif_table(data, position + 9) + 1
             end = _skip_gif_blocks(data, start)
             if end - start < 2:
-                raise _truncation("its pixels are missing")
+                raise _make_truncation("its pixels are missing")
             _require_alone(data[max(start, end - _CHAIN) : end])
             return Picture(header + control + data[position:end] + b";")
         else:
-            raise _truncation("it ends before its pixels begin")
+            raise _make_truncation("it ends before its pixels begin")
 
 
 def _measure_gif_table(data: bytes, position: int) -> int:
@@ -440,20 +440,20 @@ def _skip_gif_blocks(data: bytes, position: int) -> int:
         position += 1 + length
         if not length:
             return position
-    raise _truncation("the data end within a block")
+    raise _make_truncation("the data end within a block")
 
 
 # --- the others -------------------------------------------------------------------------------------------------------
 
 
 def parse_bmp(data: bytes) -> Picture:
-    """Look whether all rows of a BMP are there: it has no end mark, but they have a size."""
+    """Check that all rows of a BMP are there: it has no end mark, but its rows have a known size."""
     offset, header = struct.unpack_from("<I", data, 10)[0], struct.unpack_from("<I", data, 14)[0]
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
         return _require_bmp_rows(data, offset, width, height, bits)
     if len(data) < 34:
-        raise _truncation("it ends within its header")
+        raise _make_truncation("it ends within its header")
     width, height = struct.unpack_from("<ii", data, 18)
     bits, compression = struct.unpack_from("<HI", data, 28)
     if compression in (0, 3, 6):
@@ -480,7 +480,7 @@ def _require_runs(data: bytes, position: int, kind: int, height: int) -> None:
         elif code == 1 and row >= height - 1:
             return
         elif code == 1:
-            raise _truncation("rows of pixels are missing")
+            raise _make_truncation("rows of pixels are missing")
         elif code == 2:
             row += data[position + 1] if position + 1 < len(data) else 0
             position += 2
@@ -488,21 +488,21 @@ def _require_runs(data: bytes, position: int, kind: int, height: int) -> None:
             size = code if kind == 1 else (code + 1) // 2
             position += size + (size & 1)
         if row > height:
-            raise _truncation("its pixels end in bytes that do not belong to it")
-    raise _truncation("the data end before the end mark")
+            raise _make_truncation("its pixels end in bytes that do not belong to it")
+    raise _make_truncation("the data end before the end mark")
 
 
 def _require_bmp_rows(data: bytes, offset: int, width: int, height: int, bits: int) -> Picture:
     stride = (width * bits + 31) // 32 * 4
     if offset + stride * height > len(data):
-        raise _truncation("rows of pixels are missing")
+        raise _make_truncation("rows of pixels are missing")
     _require_alone(data, offset)
     require_unbroken(data[offset : offset + stride * height], stride, max(1, bits // 8), width)
     return Picture(data)
 
 
 def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None:
-    """Refuse rows without compression of which one breaks off, and all that follows is one byte.
+    """Refuse uncompressed rows where one breaks off and everything after it is one repeated byte.
 
     An interrupted copy ends anywhere in a row, a black or white part of a picture with whole rows, or in a shape that
     the row before has too. So the break must lie within a row that holds a picture up to it, as the row before does
@@ -532,25 +532,25 @@ def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None
         return sum(pixels[i : i + depth].strip(near) != b"" for i in positions) / len(positions)
 
     if share(row, 0, min(8, column)) > 0.5 and share(row, 0, column) > 0.7 and share(row - 1, column, width) > 0.7:
-        raise _truncation(f"row {row + 1} of its pixels breaks off, and nothing follows")
+        raise _make_truncation(f"row {row + 1} of its pixels breaks off, and nothing follows")
 
 
 def parse_boxes(data: bytes) -> Picture:
-    """Look whether the boxes of a HEIC or AVIF file are all there, and its coded pictures not filled up."""
+    """Check that all boxes of a HEIC or AVIF file are there, and that its coded pictures were not filled up."""
     has_pixels = False
     for kind, start, end in _iterate_boxes(data, 0, len(data)):
         if end > len(data):
-            raise _truncation("the data end before its length")
+            raise _make_truncation("the data end before its length")
         has_pixels = has_pixels or kind == b"mdat"
         if kind == b"meta":
             for offset, length in _list_coded_pictures(data, start + 4, end):
                 if offset + length > len(data):
-                    raise _truncation("a part of its pixels lies behind the end of the file")
+                    raise _make_truncation("a part of its pixels lies behind the end of the file")
                 _require_pixels(data[offset : offset + length])
                 if prefix := _find_unit_prefix(data[start:end]):
                     _require_units(data[offset : offset + length], prefix)
     if not has_pixels:
-        raise _truncation("it ends before its pixels begin")
+        raise _make_truncation("it ends before its pixels begin")
     return Picture(data)
 
 
@@ -573,9 +573,9 @@ def _require_units(body: bytes, prefix: int) -> None:
         length = int.from_bytes(body[position : position + prefix], "big")
         unit = body[position + prefix : position + prefix + length]
         if not 2 < length == len(unit) or unit[0] & 0x80:
-            raise _truncation("the lengths of its coded units do not add up")
+            raise _make_truncation("the lengths of its coded units do not add up")
         if b"\0\0\0" in unit:
-            raise _truncation("zero bytes stand in place of its pixels")
+            raise _make_truncation("zero bytes stand in place of its pixels")
         position += prefix + length
 
 
@@ -640,7 +640,7 @@ def _iterate_extents(data: bytes, position: int, end: int) -> Iterator[tuple[int
 
 
 def parse_tiff(data: bytes) -> Picture:
-    """A TIFF is looked at by its decoder, which knows where its strips lie; see `require_strips`."""
+    """Leave a TIFF as it is: its decoder knows where the strips are; see `require_strips`."""
     return Picture(data)
 
 
@@ -663,7 +663,7 @@ def require_strips(data: bytes, places: list[tuple[int, int]], compression: int,
     """
     for offset, length in places:
         if offset + length > len(data):
-            raise _truncation("a strip of pixels lies behind the end of the file")
+            raise _make_truncation("a strip of pixels lies behind the end of the file")
         body = data[offset : offset + length]
         if compression == 7:
             parse_jpeg(b"\xff\xd8" + tables[2:-2] + body[2:])
@@ -674,7 +674,7 @@ def require_strips(data: bytes, places: list[tuple[int, int]], compression: int,
         elif compression not in _WHOLE_FILES:
             _require_alone(body)
             if compression == 32773 and ZEROS in body:
-                raise _truncation("zero bytes stand in place of its pixels")
+                raise _make_truncation("zero bytes stand in place of its pixels")
 
 
 def _require_inflated(body: bytes) -> None:
@@ -688,7 +688,7 @@ def _require_inflated(body: bytes) -> None:
     except zlib.error:
         raise DamagedError("is damaged: the checksum of a strip is wrong") from None
     if not stream.eof:
-        raise _truncation("the data of a strip end before their end mark")
+        raise _make_truncation("the data of a strip end before their end mark")
 
 
 PARSERS: dict[str, Callable[[bytes], Picture]] = {

@@ -1,7 +1,7 @@
 """The parent of Spark's Python workers on one machine: it imports what they need before it forks them.
 
-`make run-local` names it (``spark.python.daemon.module``); on a cluster Spark's own is used, because there the package
-comes with the job. A child shares what its parent imported: neither it nor the next one reads and compiles it again.
+`make run-local` sets it (``spark.python.daemon.module``); a cluster uses Spark's own, because there the package comes
+with the job. A child shares what its parent imported, and does not read and compile it again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ PRELOADED = ("fruits.featurize", "fruits.workers", "fruits.pca", "fruits.plannin
 def drop_archives(paths: Sequence[str]) -> list[str]:
     """A search path without Spark's archive of itself, where its installation holds the same modules unpacked.
 
-    Spark puts the archive first. Of what is imported from an archive no bytecode is kept, so every start of a driver
-    and of a daemon compiles all of it again, for a second.
+    Spark puts the archive first. Python keeps no bytecode of modules in an archive, so every start of a driver and of a
+    daemon compiles all of them again, for a second.
 
     >>> drop_archives(["/nowhere/pyspark/python/lib/pyspark.zip", "/b"])
     ['/nowhere/pyspark/python/lib/pyspark.zip', '/b']

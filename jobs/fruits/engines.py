@@ -22,7 +22,7 @@ BATCH = 4
 
 
 class Engine(Protocol):
-    """Computes features of `BATCH` images at a time on one thread."""
+    """Computes the features of `BATCH` images at a time on one thread."""
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 (BATCH, size, size, 3) to float32 (BATCH, d); the result may be reused by the next call."""
@@ -72,7 +72,7 @@ class OpenVinoEngine:
 
 
 def require_bf16(capabilities: Sequence[str]) -> None:
-    """Refuse bfloat16 where the processor would only imitate it.
+    """Refuse bfloat16 where the processor can only emulate it.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class KerasEngine:
     """The Keras model itself, through TensorFlow, on one thread."""
 
     def __init__(self, archive: bytes) -> None:
-        # read by TensorFlow when it starts; a process that has it running already keeps its threads
+        # TensorFlow reads these when it starts; where it is running already, it keeps its threads
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
@@ -107,7 +107,7 @@ class KerasEngine:
 
 
 def write_archive(model: Any) -> bytes:
-    """A Keras model as bytes that depend on its architecture and weights only (a ``.keras`` file holds times)."""
+    """Write a Keras model as bytes that depend on architecture and weights only (a ``.keras`` file holds times)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
 
@@ -123,7 +123,7 @@ def write_archive(model: Any) -> bytes:
 
 
 def read_archive(data: bytes) -> Any:
-    """The Keras model that `write_archive` wrote."""
+    """Read the Keras model that `write_archive` wrote."""
     import keras
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -133,6 +133,6 @@ def read_archive(data: bytes) -> Any:
     return model
 
 
-def create(engine: str, data: bytes, image_size: int, precision: str = "f32") -> Engine:
+def create_engine(engine: str, data: bytes, image_size: int, precision: str = "f32") -> Engine:
     """Make the engine that computes a published model, images of `image_size` pixels, in `precision`."""
     return KerasEngine(data) if engine == "tensorflow" else OpenVinoEngine(data, image_size, precision)

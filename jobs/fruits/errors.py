@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: each says cause and fix in one sentence and has its own exit code."""
+"""What can go wrong, as exceptions: each states cause and fix, and has its own exit code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelError(FruitsError):
 
 
 class ReductionError(FruitsError):
-    """A PCA that cannot be had: k larger than n or d, no variance at all, not enough memory."""
+    """A PCA that is not possible: k larger than n or d, no variance at all, not enough memory."""
 
     exit_code = 12
     cause = "reduction"

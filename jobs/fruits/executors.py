@@ -1,6 +1,6 @@
-"""Executors that never come: a job waits for them for ever, and whoever pays for the cluster with it. Here it ends.
+"""Executors that never come: Spark waits for them for ever, on a cluster that costs money. This limits the wait.
 
-Only while Spark has something to run and nobody to run it: executors leave when there is no work.
+The limit counts only while Spark has something to run and no executor: executors leave when there is no work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAUSE_SECONDS = 5.0
 
 
 class ExecutorCluster(Protocol):
-    """What is asked of Spark, and the one thing that is done to it."""
+    """What the watch needs of Spark."""
 
     def count_executors(self) -> int: ...
     def has_work(self) -> bool: ...
@@ -42,7 +42,7 @@ def is_on_this_machine(spark: SparkSession) -> bool:
 
 
 class SparkCluster:
-    """A session's own cluster; ``from_session`` gives None where the driver runs tasks itself, or has no context."""
+    """The cluster of a session; ``from_session`` gives None where the driver runs tasks itself, or has no context."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._context = spark.sparkContext
@@ -62,7 +62,7 @@ class SparkCluster:
 
 
 class Watch:
-    """Counts how long there has been work and no executor.
+    """Measures how long there has been work and no executor.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Watch:
         self._since: float | None = None
 
     def look(self, now: float) -> bool:
-        """Look once, at a monotonic time in seconds; cancels what waits, and says whether the limit is reached."""
+        """Look once, at a monotonic time in seconds; cancels the jobs at the limit, and says whether it is reached."""
         if self.cluster.count_executors() or not self.cluster.has_work():
             self._since = None
         elif self._since is None:
@@ -92,22 +92,22 @@ def read_limit(text: str) -> float:
     Raises
     ------
     UsageError
-        When it is no number, or one below 0: a limit that is none would wait, and bill, for ever.
+        When it is no number, or one below 0: without a limit the job would wait, and cost money, for ever.
     """
     with suppress(ValueError):
         if (seconds := parse_decimal(text)) >= 0:
             return seconds
-    raise UsageError(f"{SETTING}={text} is not a number from 0. Fix: seconds, for example {SETTING}=900.")
+    raise UsageError(f"{SETTING}={text} is not a number of seconds. Fix: 0 or more, for example {SETTING}=900.")
 
 
 @contextmanager
 def limit_wait(spark: SparkSession) -> Iterator[None]:
-    """Run what is inside, and end it where no executor comes within the session's limit.
+    """Run the block, and end it when no executor comes within the session's limit.
 
     Raises
     ------
     ExecutorsError
-        When none came, or all went and none came back.
+        When none came, or all were lost and none came back.
     """
     seconds = read_limit(spark.conf.get(SETTING, None) or str(DEFAULT_SECONDS))
     cluster = SparkCluster.from_session(spark)
@@ -117,7 +117,7 @@ def limit_wait(spark: SparkSession) -> Iterator[None]:
     watch, is_done = Watch(cluster, seconds), threading.Event()
 
     def repeat() -> None:
-        with suppress(Exception):  # the context was stopped under our feet: then nothing waits any more
+        with suppress(Exception):  # the context was stopped in the meantime: then nothing waits any more
             while not is_done.wait(min(PAUSE_SECONDS, seconds)) and not watch.look(time.monotonic()):
                 pass
 
@@ -135,7 +135,7 @@ def limit_wait(spark: SparkSession) -> Iterator[None]:
 
 
 def describe_wait(seconds: float) -> str:
-    """The sentence: what was waited for, and what brings it."""
+    """The sentence about executors that did not come within some seconds, with what to do."""
     waited = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
     return (
         f"there was work, and no executor came in {waited}: the cluster has no free node for one (no Spot capacity, or "

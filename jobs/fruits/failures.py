@@ -1,4 +1,4 @@
-"""From what Spark raises to what was meant: a worker's own exception comes back as text inside another one."""
+"""From Spark's exceptions to the job's own: a worker's exception comes back as text inside another one."""
 
 from __future__ import annotations
 

@@ -15,20 +15,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import compress, cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from fruits import engines, versions
 from fruits.errors import StorageError
-from fruits.guard import guard_for
+from fruits.guard import Guard, get_guard
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
 from fruits.models import PublishedModel, load_engine
-from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, part_rows, read_share
+from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, read_share, tabulate_parts
 from fruits.progress import Heartbeat
 from fruits.store import Store, is_final
+from fruits.wording import read_first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,9 +52,9 @@ KEY_COLUMNS = {"path": "string", "label": "string", "size": "long", "mtime": "lo
 READS_IN_FLIGHT = 32
 BYTES_IN_FLIGHT = 64 << 20
 PLACES = 2 * engines.BATCH
-"""Of pictures: one call's are decoded while the network reads those of the call before."""
+"""Pictures in the guard's memory: those of one call are decoded while the network reads those of the call before."""
 BYTES_AT_ONCE = 32 << 20
-"""Of files that are decoded in one exchange with the guard."""
+"""Bytes of the files that are decoded in one exchange with the guard."""
 MAX_FILE = 256 << 20
 """Bytes of a file; a larger one is rejected by its listed size, unread. 100 megapixels need less in every format."""
 PAUSES = (1.0, 5.0, 15.0, 30.0)
@@ -62,7 +63,7 @@ PAUSES = (1.0, 5.0, 15.0, 30.0)
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturizeTask:
-    """What every task of a wave is told.
+    """What every task of a wave needs to know.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class FeaturizeTask:
     heartbeat : float
         Seconds between two reports of one task.
     reads_in_flight : int
-        Files a task asks for at once.
+        Files a task reads at once.
     """
 
     source: Store
@@ -91,6 +92,14 @@ class _Image:
     label: str
     size: int
     mtime: int
+
+
+class _Reject(NamedTuple):
+    """An image without features: the kind (a key of `checks.REJECTED`), and the reason in words."""
+
+    image: _Image
+    kind: str
+    reason: str
 
 
 def _list_images(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
@@ -132,18 +141,18 @@ def _read_ahead(store: Store, images: Iterable[_Image], in_flight: int) -> Itera
 def _read_patiently(
     store: Store, images: Iterable[_Image], in_flight: int, pause: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[_Image, bytes | Exception]]:
-    """The same; what a store in trouble does not deliver is asked for again after the others, with growing pauses.
+    """Images with their bytes; what a store in trouble does not deliver is read again after the others, with pauses.
 
     Yields
     ------
     _Image, bytes or Exception
-        An exception only where asking again is of no use: the file is gone, or it alone cannot be read.
+        An exception only where another attempt would not help: the file is gone, or it alone cannot be read.
 
     Raises
     ------
     StorageError
-        When the store does not even answer after all pauses. The task then fails, and Spark tries it elsewhere: a store
-        in trouble never makes rejects of a run that ends well.
+        When the store does not even answer after all pauses. The task then fails and Spark runs it again: a store in
+        trouble never turns good images into rejects.
     """
     later: list[_Image] = []
     for wait in (*PAUSES, None):
@@ -154,8 +163,8 @@ def _read_patiently(
             elif wait is None:
                 raise StorageError(
                     f"{store.uri} did not deliver {image.path} in {len(PAUSES) + 1} attempts: "
-                    f"{_read_first_line(data)}. "
-                    "Fix: see whether the credentials have expired, and run it again; what is done is kept."
+                    f"{read_first_line(data)[:300]}. "
+                    "Fix: check whether the credentials have expired, and run it again; what is done is kept."
                 )
             else:
                 failed.append(image)
@@ -165,36 +174,23 @@ def _read_patiently(
         pause(wait or 0.0)
 
 
-def _read_first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
 class _Table:
     """Collects the rows of one table of a wave, and writes them in row groups."""
 
     def __init__(self, task: FeaturizeTask, folder: str, schema: pa.Schema, plain: tuple[str, ...]) -> None:
         self._writer = PartWriter(task.output.child(folder), schema, plain=plain)
         self._schema = schema
-        self._model = task.model.identity
+        self._identity = task.model.identity, PREPROCESSING_VERSION
         self._images: list[_Image] = []
-
-    def keys(self) -> list[pa.Array]:
-        n = len(self._images)
-        return [
-            pa.array([i.path for i in self._images], pa.string()),
-            pa.array([i.label for i in self._images], pa.string()),
-            pa.array([i.size for i in self._images], pa.int64()),
-            pa.array([i.mtime for i in self._images], pa.int64()),
-            pa.array([self._model] * n, pa.string()),
-            pa.array([PREPROCESSING_VERSION] * n, pa.int32()),
-        ]
 
     @property
     def rows(self) -> int:
         return self._writer.rows + len(self._images)
 
     def _flush(self, values: list[pa.Array]) -> None:
-        self._writer.write(pa.RecordBatch.from_arrays([*self.keys(), *values], schema=self._schema))
+        keys = zip(*((i.path, i.label, i.size, i.mtime, *self._identity) for i in self._images), strict=True)
+        columns = [pa.array(column, kind) for column, (_, kind) in zip(keys, _KEY_FIELDS, strict=True)]
+        self._writer.write(pa.RecordBatch.from_arrays([*columns, *values], schema=self._schema))
         self._images.clear()
 
     def close(self) -> Part | None:
@@ -225,19 +221,79 @@ class _Features(_Table):
 class _Rejects(_Table):
     def __init__(self, task: FeaturizeTask) -> None:
         super().__init__(task, REJECTS, REJECTS_SCHEMA, ("path", "size", "mtime"))
-        self._why: list[tuple[str, str]] = []
+        self._reasons: list[tuple[str, str]] = []
 
-    def add(self, image: _Image, kind: str, reason: str) -> None:
-        self._images.append(image)
-        self._why.append((kind, reason))
+    def add(self, reject: _Reject) -> None:
+        self._images.append(reject.image)
+        self._reasons.append((reject.kind, reject.reason))
         if len(self._images) == ROWS_PER_GROUP:
             self.flush()
 
     def flush(self) -> None:
         if self._images:
-            kinds, reasons = zip(*self._why, strict=True)
-            self._why.clear()
+            kinds, reasons = zip(*self._reasons, strict=True)
+            self._reasons.clear()
             self._flush([pa.array(kinds, pa.string()), pa.array(reasons, pa.string())])
+
+
+class _Decoder:
+    """Reads a task's images and decodes them into the guard's pixels, as many at a time as the network takes per call.
+
+    Attributes
+    ----------
+    rejected : list of _Reject
+        Images that gave no picture; to be taken out between two calls of `fill`.
+    """
+
+    def __init__(self, task: FeaturizeTask, guard: Guard, images: Iterable[_Image]) -> None:
+        self.rejected: list[_Reject] = []
+        self._guard = guard
+        self._files = _read_patiently(task.source, self._select_readable(images), task.reads_in_flight)
+
+    def fill(self, first: int) -> list[_Image]:
+        """Put pictures into the places of one call, from `first` on; returns their images, at the end an empty list."""
+        images: list[_Image] = []
+        undecoded: list[tuple[_Image, bytes]] = []
+        for image, data in self._files:
+            if isinstance(data, Exception):
+                self.rejected.append(_Reject(image, "read", f"cannot be read: {read_first_line(data)[:300]}"))
+                continue
+            undecoded.append((image, data))
+            is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
+            if is_full or len(images) + len(undecoded) == engines.BATCH:
+                images += self._decode(undecoded, first + len(images))
+                undecoded.clear()
+            if len(images) == engines.BATCH:
+                break
+        images += self._decode(undecoded, first + len(images))
+        self._guard.pixels[first + len(images) : first + engines.BATCH] = 0
+        return images
+
+    def _decode(self, undecoded: list[tuple[_Image, bytes]], first: int) -> list[_Image]:
+        """Decode files into the places from `first` on and close the gaps that rejects leave; returns their images."""
+        images: list[_Image] = []
+        pixels = self._guard.pixels
+        reasons = self._guard.decode([data for _, data in undecoded], first)
+        for place, ((image, _), reason) in enumerate(zip(undecoded, reasons, strict=True), first):
+            if reason is not None:
+                self.rejected.append(_Reject(image, "decode", reason[:300]))
+                continue
+            if place != first + len(images):
+                pixels[first + len(images)] = pixels[place]
+            images.append(image)
+        return images
+
+    def _select_readable(self, images: Iterable[_Image]) -> Iterator[_Image]:
+        """The images that are worth a request; the others are rejected unread."""
+        for image in images:
+            if image.size == NOT_EXPRESSIBLE:
+                reason = "its address cannot be expressed: an empty name, dots, or no UTF-8 in it"
+                self.rejected.append(_Reject(image, "address", reason))
+            elif image.size > MAX_FILE:
+                reason = f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have"
+                self.rejected.append(_Reject(image, "decode", reason))
+            else:
+                yield image
 
 
 def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) -> Iterator[pa.RecordBatch]:
@@ -259,82 +315,38 @@ def featurize_partition(batches: Iterable[pa.RecordBatch], task: FeaturizeTask) 
     """
     versions.require_same(task.expected)
     pa.set_cpu_count(1)
-    guard = guard_for(task.model.image_size, PLACES)  # first: it starts while the network is compiled
+    guard = get_guard(task.model.image_size, PLACES)  # first: it starts while the network is compiled
     engine = load_engine(task.model, task.output)
     features, rejects = _Features(task), _Rejects(task)
     heartbeat = Heartbeat(task.output, f"{task.wave}.{uuid.uuid4().hex[:8]}", task.heartbeat)
-    pixels = guard.pixels
-    rejected: list[tuple[_Image, str, str]] = []  # by the thread that decodes, between two calls of the network
-
-    def select_small() -> Iterator[_Image]:
-        for image in _list_images(batches):
-            if image.size == NOT_EXPRESSIBLE:
-                reason = "its address cannot be expressed: an empty name, dots, or no UTF-8 in it"
-                rejected.append((image, "address", reason))
-            elif image.size > MAX_FILE:
-                reason = f"{image.size:,} bytes are more than the {MAX_FILE:,} a file may have"
-                rejected.append((image, "decode", reason))
-            else:
-                yield image
-
-    files = _read_patiently(task.source, select_small(), task.reads_in_flight)
-
-    def decode(undecoded: list[tuple[_Image, bytes]], first: int) -> list[_Image]:
-        """Decode files into the places from `first` on, close the gaps that rejects leave, and name the pictures."""
-        images: list[_Image] = []
-        reasons = guard.decode([data for _, data in undecoded], first)
-        for place, ((image, _), reason) in enumerate(zip(undecoded, reasons, strict=True), first):
-            if reason is not None:
-                rejected.append((image, "decode", reason[:300]))
-                continue
-            if place != first + len(images):
-                pixels[first + len(images)] = pixels[place]
-            images.append(image)
-        return images
-
-    def fill(first: int) -> list[_Image]:
-        """Read and decode, until one call's places from `first` on have pictures: whose these are; none at the end."""
-        images: list[_Image] = []
-        undecoded: list[tuple[_Image, bytes]] = []
-        for image, data in files:
-            if isinstance(data, Exception):
-                rejected.append((image, "read", f"cannot be read: {_read_first_line(data)}"))
-                continue
-            undecoded.append((image, data))
-            is_full = sum(len(data) for _, data in undecoded) > BYTES_AT_ONCE
-            if is_full or len(images) + len(undecoded) == engines.BATCH:
-                images += decode(undecoded, first + len(images))
-                undecoded.clear()
-            if len(images) == engines.BATCH:
-                break
-        images += decode(undecoded, first + len(images))
-        pixels[first + len(images) : first + engines.BATCH] = 0
-        return images
-
-    def compute(images: list[_Image], first: int) -> None:
-        values = engine.embed(pixels[first : first + engines.BATCH])[: len(images)]
-        finite = np.asarray(np.isfinite(values).all(axis=1))
-        if not finite.all():
-            for image in compress(images, ~finite):
-                rejects.add(image, "features", "the network gives values that are not finite")
-        features.add(list(compress(images, finite)), values[finite])
-        heartbeat.beat(features.rows, rejects.rows)
-
+    decoder = _Decoder(task, guard, _list_images(batches))
     # task and child in turn would leave a core idle whenever the system wakes one of them on another task's core
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        filling = pool.submit(fill, 0)
+        filling = pool.submit(decoder.fill, 0)
         for first in cycle((0, engines.BATCH)):
             images = filling.result()
-            for image, kind, reason in rejected:
-                rejects.add(image, kind, reason)
-            rejected.clear()
+            for reject in decoder.rejected:
+                rejects.add(reject)
+            decoder.rejected.clear()
             if not images:
                 break
-            filling = pool.submit(fill, engines.BATCH - first)
-            compute(images, first)
+            filling = pool.submit(decoder.fill, engines.BATCH - first)
+            values = engine.embed(guard.pixels[first : first + engines.BATCH])[: len(images)]
+            _add_finite(images, values, features, rejects)
+            heartbeat.beat(features.rows, rejects.rows)
     features.flush()
     rejects.flush()
-    yield part_rows({FEATURES: features.close(), REJECTS: rejects.close()})
+    yield tabulate_parts({FEATURES: features.close(), REJECTS: rejects.close()})
+
+
+def _add_finite(
+    images: list[_Image], values: np.ndarray[Any, np.dtype[np.float32]], features: _Features, rejects: _Rejects
+) -> None:
+    """Add images to `features`, or to `rejects` where a value is not finite; `values` has the shape (n, d)."""
+    finite = np.asarray(np.isfinite(values).all(axis=1))
+    for image in compress(images, ~finite):
+        rejects.add(_Reject(image, "features", "the network gives values that are not finite"))
+    features.add(list(compress(images, finite)), values[finite])
 
 
 def run_wave(
@@ -342,18 +354,18 @@ def run_wave(
 ) -> dict[str, list[Part]]:
     """Featurize the images in some parts of a listing.
 
-    Each task takes its rows from the listing itself: one stage, and no shuffle whose files a lost node would take
-    along. Neighbours in a listing are of one class, and often of one size, so they go to different tasks.
+    Each task takes its rows from the listing itself: one stage, and no shuffle, whose files would be lost with a node.
+    Neighbours in a listing are of one class, and often of one size, so they go to different tasks.
 
     Parameters
     ----------
     turns : sequence of int
-        Which task takes which row (see `parts.read_share`): numbers from 0 on.
+        Number of the task that takes each row, from 0 on (see `parts.read_share`).
 
     Returns
     -------
     dict of str to list of Part
-        The files of the tasks that counted, below ``features`` and ``rejects``.
+        The files that the tasks wrote, below ``features`` and ``rejects``.
     """
 
     def featurize(number: int) -> Iterator[pa.RecordBatch]:

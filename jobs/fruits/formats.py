@@ -1,7 +1,7 @@
 """What a file is, by its first bytes: the picture formats that are read, and in plain words everything else.
 
-A name says nothing here: photographs are renamed, saved under another format's ending, or never were photographs. The
-words go into ``rejects``, so that a reader knows what to do about a file without opening it.
+The file's name does not count: photographs are renamed, saved under another format's ending, or never were photographs.
+The words go into ``rejects``, so that a reader knows what to do about a file without opening it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENDINGS = (
     ".heif",
     ".avif",
 )
-"""File names that count as images, in any case; what a file really is, is looked at when it is read."""
+"""Endings of file names that count as images, in any case; what a file really is shows when it is read."""
 
 ENDINGS_TEXT = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 
@@ -155,7 +155,7 @@ def _read_brands(data: bytes) -> list[bytes]:
 
 
 def describe(data: bytes) -> str:
-    """Why a file is not decoded that is of none of the formats in `READ`.
+    """Describe a file of none of the formats in `READ`: the reason why it is not decoded.
 
     >>> describe(b"%PDF-1.7 ...")
     'not an image but a PDF document'

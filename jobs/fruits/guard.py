@@ -1,11 +1,11 @@
 """Decode strangers' pictures in a process of its own, so that no picture can end a run.
 
-A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image.
-So a worker has one child that decodes: a plain Python that imports little but Pillow, bounded in memory and in
-processor time. Files go to it through a memory file, pixels come back in shared memory, a few words by a pipe; four
-images are one exchange, of four calls of the system on either side. When the child dies, new ones take the images of
-the exchange one by one, each alone, and the one that dies again is rejected by name. The child ends when its parent
-does: it reads the end of the pipe.
+A decoder is native code. On some file it crashes, runs for ever, or takes all memory; that must cost this one image
+only. So a worker has one child that decodes: a plain Python that imports little but Pillow, with limits for memory and
+processor time. Files go to it through a memory file, pixels come back in shared memory, reasons by a pipe; four images
+are one exchange, of four system calls on either side. When the child dies, new ones decode the images of the exchange
+one by one, and an image at which a child dies again is rejected by name. The child ends with its parent: it reads the
+end of the pipe.
 """
 
 from __future__ import annotations
@@ -35,33 +35,33 @@ from fruits.formats import READ, detect_format
 from fruits.images import ImageError, decode, decode_leniently
 
 SECONDS = 30
-"""Of processor time that one image may take; the slowest of some thousand odd files took one."""
+"""Processor time that one image may take; the slowest of about a thousand odd files took one second."""
 MEMORY = 1 << 30
 """Bytes that one image may take: what 100 megapixels with transparency need."""
 PATIENCE = 20
-"""So many times `SECONDS` may pass on the clock: on a loaded machine, or while other large pictures have their turn."""
-KEPT = 16 << 20
-"""Bytes of files that the memory file keeps between two exchanges."""
+"""How many times `SECONDS` may pass on the clock: on a loaded machine, or while other large pictures are decoded."""
+MAX_IDLE = 16 << 20
+"""Bytes that the memory file may hold between two exchanges."""
 _DEADLY = re.compile(
     r"image (takes more than|crashes its decoder|was not decoded in|cannot be decoded: its decoder was)"
 )
-"""How the reasons go on for which a decoder had to end."""
+"""What the reasons say when a decoder had to be ended."""
 _SMALL = 1 << 20
-"""Bytes of files that are read in one go."""
+"""Bytes of files that are read in one call."""
 
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    # glibc gave back the memory of each small picture, and took it anew: fifty page faults, a third of its time
+    # glibc would return the memory of each small picture and ask for it again: fifty page faults, a third of its time
     "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
     "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
 }
-_PROGRAM = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
-_PROGRAM += "from fruits.guard import serve; serve(**told)"
+_PROGRAM = "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings.pop('path')\n"
+_PROGRAM += "from fruits.guard import serve; serve(**settings)"
 
 
 def is_deadly(reason: str) -> bool:
-    """Whether an image is rejected because its decoder crashed, did not end, or was killed.
+    """Whether the reason of a reject is that its decoder crashed, did not end, or was killed.
 
     >>> is_deadly("the PNG image crashes its decoder (SIGSEGV)"), is_deadly("the PNG image is truncated: …")
     (True, False)
@@ -70,7 +70,7 @@ def is_deadly(reason: str) -> bool:
 
 
 class GuardError(RuntimeError):
-    """The decoding process does not start: no picture's fault."""
+    """The decoding process does not start, whatever the picture."""
 
 
 class _DiedError(Exception):
@@ -81,8 +81,8 @@ class _DiedError(Exception):
         self.final = final
 
 
-def _memory_file(name: str) -> int:
-    """A file without a name, in memory where the system has such."""
+def _open_memory_file(name: str) -> int:
+    """Open a file without a name, in memory where the system allows it."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name)
     with tempfile.TemporaryFile() as file:
@@ -99,7 +99,7 @@ class Guard:
     places : int
         Images that `pixels` holds.
     seconds, memory : int
-        What one image may take: seconds of processor time, bytes.
+        Limits for one image: seconds of processor time, bytes.
 
     Attributes
     ----------
@@ -109,8 +109,8 @@ class Guard:
 
     def __init__(self, size: int, places: int = 4, *, seconds: int = SECONDS, memory: int = MEMORY) -> None:
         self._size, self._places, self._seconds, self._memory = size, places, seconds, memory
-        self._files = _memory_file("fruits-files")
-        self._shared = _memory_file("fruits-pixels")
+        self._files = _open_memory_file("fruits-files")
+        self._shared = _open_memory_file("fruits-pixels")
         os.ftruncate(self._shared, places * size * size * 3)
         self._map = mmap.mmap(self._shared, 0)
         self.pixels: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8).reshape(places, size, size, 3)
@@ -142,7 +142,7 @@ class Guard:
         Returns
         -------
         list of (str or None)
-            For each file None, or the reason why it gives no picture; its place is then undefined.
+            For each file None, or the reason why it has no picture; the content of its place is then undefined.
 
         Raises
         ------
@@ -156,10 +156,10 @@ class Guard:
         except _DiedError as error:
             if len(files) == 1 and error.final:
                 return [self._reject(files[0], error)]
-            return [self._alone(data, first + i, leniently) for i, data in enumerate(files)]
+            return [self._decode_alone(data, first + i, leniently) for i, data in enumerate(files)]
 
-    def _alone(self, data: bytes, place: int, leniently: bool) -> str | None:
-        """One file in a fresh process; in a second one where the first may have died of something else."""
+    def _decode_alone(self, data: bytes, place: int, leniently: bool) -> str | None:
+        """Decode one file in a new process; in a second one where the first may have died for another reason."""
         for _ in range(2):
             self._stop()
             try:
@@ -170,9 +170,9 @@ class Guard:
                     break
         return self._reject(data, died)
 
-    def _reject(self, data: bytes, died: _DiedError) -> str:
+    def _reject(self, data: bytes, error: _DiedError) -> str:
         self._stop()
-        return f"the {READ.get(detect_format(data) or '', 'unknown')} image {died}"
+        return f"the {READ.get(detect_format(data) or '', 'unknown')} image {error}"
 
     def _exchange(self, files: Sequence[bytes], first: int, leniently: bool) -> list[str | None]:
         child = self._start()
@@ -184,27 +184,27 @@ class Guard:
             child.stdin.write(message)
             child.stdin.flush()
         except OSError:
-            raise self._death() from None
+            raise self._explain_death() from None
         reasons = self._read_line(len(files) * self._seconds * PATIENCE).split(b"\0")
-        if size > KEPT:
+        if size > MAX_IDLE:
             os.ftruncate(self._files, 0)
         return [reason.decode() or None for reason in reasons]
 
     def _read_line(self, seconds: float) -> bytes:
-        """What the child says, up to the end of the line; four images are mostly one look and one reading."""
+        """Read the child's answer up to the end of the line; for four images mostly in one call."""
         assert self._child
         assert self._child.stdout
         stream, data = self._child.stdout, b""
         while not data.endswith(b"\n"):
             if not select.select([stream], [], [], seconds)[0]:
                 raise _DiedError(f"was not decoded in {seconds:,} s", final=True)
-            got = os.read(stream.fileno(), 1 << 16)
-            if not got:
-                raise self._death()
-            data += got
+            chunk = os.read(stream.fileno(), 1 << 16)
+            if not chunk:
+                raise self._explain_death()
+            data += chunk
         return data[:-1]
 
-    def _death(self) -> _DiedError:
+    def _explain_death(self) -> _DiedError:
         """How the child ended, as the end of a sentence."""
         assert self._child
         code = self._child.wait()
@@ -264,51 +264,51 @@ def _write_all(file: int, parts: Sequence[bytes]) -> int:
     size = sum(map(len, parts))
     written = os.pwritev(file, parts, 0)
     if written < size:
-        rest = memoryview(b"".join(parts))
+        data = memoryview(b"".join(parts))
         while written < size:
-            written += os.pwrite(file, rest[written:], written)
+            written += os.pwrite(file, data[written:], written)
     return size
 
 
 @lru_cache(maxsize=2)
-def _guard_of(size: int, places: int, _pid: int) -> Guard:
+def _start_guard(size: int, places: int, _pid: int) -> Guard:
     guard = Guard(size, places)
     atexit.register(guard.close)
     return guard
 
 
-def guard_for(size: int, places: int) -> Guard:
-    """This process's own guard, kept from task to task; a forked process gets another."""
-    return _guard_of(size, places, os.getpid())
+def get_guard(size: int, places: int) -> Guard:
+    """The guard of this process, which it keeps from task to task; a forked process gets another."""
+    return _start_guard(size, places, os.getpid())
 
 
 # --- the child --------------------------------------------------------------------------------------------------------
 
 
 def serve(*, files: int, shared: int, size: int, places: int, seconds: int, memory: int) -> None:
-    """What the child does until its parent is gone."""
+    """Decode files until the parent is gone: what the child does."""
     replies = os.dup(1)
-    os.dup2(2, 1)  # what a decoder prints must not be taken for an answer
+    os.dup2(2, 1)  # what a decoder prints is no answer
     area = mmap.mmap(shared, 0)
     pixels = np.frombuffer(area, np.uint8).reshape(places, size, size, 3)
-    _bound(memory)
+    _limit_memory(memory)
     os.write(replies, b"\n")
-    while message := os.read(0, 4096):  # a pipe hands over whole what is as short as that
+    while message := os.read(0, 4096):  # so short a message comes through a pipe whole
         first, leniently, *lengths = struct.unpack(f"<BB{len(message) // 8}Q", message)
-        signal.setitimer(signal.ITIMER_PROF, seconds)  # for all of them: what dies with others is tried alone
-        reasons, at = [], 0
-        # files small enough for one reading are copied a second time; of large ones that would take memory
-        together = _read_at(files, sum(lengths), 0) if sum(lengths) <= _SMALL else None
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # for all of them: if it is over, each is decoded alone
+        reasons, offset = [], 0
+        # small files are read in one call and copied; a copy of large ones would take too much memory
+        small_files = _read_at(files, sum(lengths), 0) if sum(lengths) <= _SMALL else None
         for place, length in enumerate(lengths, first):
-            data = _read_at(files, length, at) if together is None else together[at : at + length]
-            at += length
+            data = _read_at(files, length, offset) if small_files is None else small_files[offset : offset + length]
+            offset += length
             reasons.append(_decode_into(pixels[place], data, leniently))
             del data
         os.write(replies, b"\0".join(reasons) + b"\n")
 
 
 def _decode_into(place: NDArray[np.uint8], data: bytes, leniently: bool) -> bytes:
-    """Decode one file; returns the reason why it gives no picture, on one line, or nothing."""
+    """Decode one file; returns the reason why it has no picture, on one line, or nothing."""
     try:
         place[...] = (decode_leniently if leniently else decode)(data, len(place))
     except ImageError as error:
@@ -318,10 +318,10 @@ def _decode_into(place: NDArray[np.uint8], data: bytes, leniently: bool) -> byte
     return b""
 
 
-def _bound(memory: int) -> None:
-    """Let the child take so many bytes more than it has now, and leave no core file.
+def _limit_memory(memory: int) -> None:
+    """Let the child take that many bytes more than it has now, and leave no core file.
 
-    macOS does not keep to the limit of memory; there only time is bounded.
+    macOS ignores the limit of memory; there only time is limited.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     statm = Path("/proc/self/statm")
@@ -332,8 +332,8 @@ def _bound(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
 
-def _read_at(file: int, length: int, at: int) -> bytes:
-    data = os.pread(file, length, at)
-    while len(data) < length and (got := os.pread(file, length - len(data), at + len(data))):
-        data += got
+def _read_at(file: int, length: int, offset: int) -> bytes:
+    data = os.pread(file, length, offset)
+    while len(data) < length and (chunk := os.pread(file, length - len(data), offset + len(data))):
+        data += chunk
     return data

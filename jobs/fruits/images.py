@@ -58,7 +58,7 @@ class ImageError(ValueError):
 
 
 class _Pieces(io.BytesIO):
-    """A file that is read piece by piece, so that one can tell after which piece its reader was through."""
+    """A file that is read piece by piece, so that its position tells after which piece its reader stopped."""
 
     def __init__(self, data: bytes, stops: tuple[int, ...]) -> None:
         super().__init__(data)
@@ -73,7 +73,7 @@ class _Pieces(io.BytesIO):
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """`image` as RGB, transparent parts on white."""
+    """Convert `image` to RGB, transparent parts on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _SIXTEEN_BIT:
@@ -84,7 +84,7 @@ def _flatten(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         ground = Image.new("RGB", rgba.size, "white")
-        ground.paste(rgba, mask=rgba)  # in place: a large picture is held twice, not five times
+        ground.paste(rgba, mask=rgba)  # in place: memory holds a large picture twice, not five times
         return ground
     return image.convert("RGB")
 
@@ -97,9 +97,7 @@ def _limit_large(image: Image.Image) -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(
-            OSError
-        ):  # a full disk, another's file: not this picture's fault, it is decoded at once
+        with contextlib.suppress(OSError):  # a full disk, another user's file: the picture is decoded at once
             lock_path = Path(tempfile.gettempdir()) / f"fruits-large-picture-{os.getuid()}"
             lock = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             stack.callback(os.close, lock)
@@ -109,7 +107,7 @@ def _limit_large(image: Image.Image) -> Iterator[None]:
 
 @cache
 def _register_heif() -> None:
-    """Teach Pillow to read HEIC; not at import, since most folders hold none."""
+    """Teach Pillow to read HEIC; not at import, since most folders have none."""
     import pi_heif  # the decoder alone: pillow-heif's wheels carry an encoder under the GPL
 
     pi_heif.options.DECODE_THREADS = 1  # a task has one core
@@ -132,19 +130,19 @@ def _require_size(size: tuple[int, int] | None, max_pixels: int) -> None:
 
 
 def _read_orientation(exif: bytes) -> int:
-    """EXIF's orientation, 1 where there is none or the block is damaged: metadata never cost a picture."""
+    """Read EXIF's orientation; 1 where there is none or the block is damaged: bad metadata never costs a picture."""
     if not exif:
         return 1
     tags = Image.Exif()
     try:
         tags.load(exif)
         return int(tags.get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - whatever a damaged block does to its reader, the pixels are not concerned
+    except Exception:  # noqa: BLE001 - however the block is damaged, the pixels are intact
         return 1
 
 
 def _require_whole(picture: Picture, reader: io.BytesIO) -> None:
-    """Refuse a JPEG whose decoder was through long before the end of its pixels, or missed some at the end."""
+    """Refuse a JPEG whose decoder stopped long before the end of its pixels, or missed some at the end."""
     if not picture.stops:
         return
     bytes_read = reader.tell()
@@ -163,7 +161,7 @@ def _is_decoded(kind: str, data: bytes) -> bool:
 
 
 def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.Image:
-    """The picture as RGB, upright, of the size wanted."""
+    """Decode a picture to RGB, upright, stretched to a square of `size` pixels."""
     picture = containers.PARSERS[kind](data)
     image = _open(kind, picture, max_pixels)
     reader: object = getattr(image, "fp", None)
@@ -188,7 +186,7 @@ def _decode_square(kind: str, data: bytes, size: int, max_pixels: int) -> Image.
 
 
 def _require_rows(tags: Mapping[int, Any], data: bytes, places: list[tuple[int, int]]) -> None:
-    """Look at pixels without compression, in strips or tiles, as rows of one length."""
+    """Check pixels without compression, in strips or tiles, as rows of equal length."""
     pixels = b"".join(data[offset : offset + length] for offset, length in sorted(places))
     bits, is_planar = tags.get(258, (1,)), tags.get(284, 1) == 2
     depth, width = (bits[0] if is_planar else sum(bits)) // 8, tags.get(322, tags[256])
@@ -248,16 +246,16 @@ def decode(data: bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[n
     except MemoryError as error:
         raise ImageError(f"the {READ[kind]} image takes more memory than one image may") from error
     except Exception as error:
-        raise ImageError(f"the {READ[kind]} image cannot be decoded: {_shorten_reason(error)}") from error
+        raise ImageError(f"the {READ[kind]} image cannot be decoded: {_explain_error(error)}") from error
 
 
-def _shorten_reason(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     text = str(error).split("\n")[0].removesuffix(".") or type(error).__name__
     return text if "truncated" not in text.lower() else "image file is truncated"
 
 
 def decode_leniently(data: bytes, size: int) -> NDArray[np.uint8]:
-    """What a viewer would still show of a file that `decode` rejects: cut ones have a picture too, as far as they go.
+    """Decode what a viewer would show of a file that `decode` rejects: of a truncated file, the part that is there.
 
     Raises
     ------

@@ -22,10 +22,11 @@ from pathlib import Path
 from fruits.errors import InputError, StorageError
 from fruits.formats import ENDINGS, ENDINGS_TEXT
 from fruits.store import Entry, Store
+from fruits.wording import format_count
 
 NOT_EXPRESSIBLE = -1
 """Stands for the size of an image that the store's layer has no address for."""
-_KEPT_BESIDE = frozenset(
+_SYSTEM_FOLDERS = frozenset(
     {
         "@eadir",
         "#recycle",
@@ -38,10 +39,10 @@ _KEPT_BESIDE = frozenset(
     }
 )
 OWN_MARKS = (".drawn.json", ".fruits-360.json")
-"""Beside images that this project drew or fetched lies what says so: not a file that a user would miss."""
+"""Files that mark images which this project drew or fetched: no user would miss them in the results."""
 HIDDEN, BESIDE, LINK, SPECIAL = "hidden", "left by a NAS or a desktop", "link to a folder", "no regular file"
 _MOST_KINDS = 100
-"""Kinds of left out files that are told apart; of more, the rest is one kind."""
+"""Kinds of left out files that are counted separately; all others together are one kind."""
 _OTHERS = "other endings"
 _LONGEST_ENDING = 12
 
@@ -64,7 +65,7 @@ def find_exclusion(key: str) -> str | None:
     names = key.split("/")
     if any(name.startswith(".") and name not in (".", "..") for name in names):
         return HIDDEN
-    if any(name.lower() in _KEPT_BESIDE for name in names[:-1]) or names[-1].lower() in ("thumbs.db", "desktop.ini"):
+    if any(name.lower() in _SYSTEM_FOLDERS for name in names[:-1]) or names[-1].lower() in ("thumbs.db", "desktop.ini"):
         return BESIDE
     if key.lower().endswith(ENDINGS):
         return None
@@ -73,7 +74,7 @@ def find_exclusion(key: str) -> str | None:
 
 
 def is_expressible(key: str) -> bool:
-    """Whether a key can be given to a store: no empty name and no dots on its way, no letters that are not UTF-8."""
+    """Whether a store can address a key: no empty name, ``.`` or ``..`` in its path, nothing that is not UTF-8."""
     if any(name in ("", ".", "..") for name in key.split("/")):
         return False
     return not any("\ud800" <= letter <= "\udfff" for letter in key)
@@ -96,7 +97,7 @@ def read_label(path: str) -> str:
 
 @dataclass
 class LeftOut:
-    """Files that were found and not taken: by kind their number, and the first of each."""
+    """Files that were found and left out: how many of each kind, and the first of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
@@ -120,7 +121,7 @@ class LeftOut:
         return {kind: {"files": n, "first": self.first[kind]} for kind, n in self._ordered()}
 
     def _ordered(self) -> list[tuple[str, int]]:
-        """Kinds with their numbers, the most first; the same on every machine, whatever a folder is listed like."""
+        """Kinds with their numbers, the most frequent first; the same whatever the order of a listing."""
         return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
 
     @classmethod
@@ -129,7 +130,7 @@ class LeftOut:
         return cls(Counter({kind: int(str(value["files"])) for kind, value in values.items()}), firsts)
 
     def sentence(self, limit: int = 8) -> str:
-        """What was left out, by kind, the most first; empty where nothing was.
+        """What was left out, by kind, the most frequent first; empty where nothing was.
 
         >>> LeftOut(Counter({".mov": 30, "hidden": 1}), {".mov": "a/1.mov", "hidden": ".x"}).sentence()
         '31 files are left out: 30 .mov, 1 hidden (first: a/1.mov)'
@@ -139,13 +140,16 @@ class LeftOut:
         kinds = self._ordered()
         listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:limit])
         others = sum(n for _, n in kinds[limit:])
-        are = "file is" if self.total == 1 else "files are"
+        verb = "is" if self.total == 1 else "are"
         others_text = f", {others:,} of other kinds" if others else ""
-        return f"{self.total:,} {are} left out: {listed}{others_text} (first: {to_text(self.first[kinds[0][0]])})"
+        return (
+            f"{format_count(self.total, 'file')} {verb} left out: {listed}{others_text} "
+            f"(first: {to_text(self.first[kinds[0][0]])})"
+        )
 
 
 def filter_images(entries: Iterable[Entry], left_out: LeftOut) -> Iterator[Entry]:
-    """The images among some entries; the others are counted. One that cannot be expressed is told by its size."""
+    """The images among some entries; the others are counted. One without an address has the size `NOT_EXPRESSIBLE`."""
     for entry in entries:
         if not entry.is_file:
             continue
@@ -218,7 +222,7 @@ def _read_identity(folder: Path) -> tuple[int, int]:
 def _leads_somewhere(link: os.DirEntry[str]) -> bool:
     try:
         link.stat()
-    except OSError:  # nothing there, a circle of links, a file on the way, a name that is too long
+    except OSError:  # the target is missing, a circle of links, below a file, or has too long a name
         return False
     return True
 
@@ -238,7 +242,7 @@ def require_folder(source: Store) -> None:
     Raises
     ------
     InputError
-        Saying what was found instead.
+        When there is nothing, or a file.
     """
     kind = source.kind()
     if kind == "file":
@@ -248,12 +252,12 @@ def require_folder(source: Store) -> None:
 
 
 def require_classes(classes: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names that no class has.
+    """Refuse names of classes that do not exist.
 
     Raises
     ------
     InputError
-        Naming them, and classes that there are.
+        Naming them, and the classes there are.
     """
     names = sorted(known)
     if missing := sorted(set(classes) - set(names)):
@@ -264,18 +268,23 @@ def require_classes(classes: Iterable[str], known: Iterable[str]) -> None:
 
 
 def require_image(source: Store) -> None:
-    """Refuse a local folder that holds no image; up to the first one only, so it takes a moment.
+    """Refuse a local folder that holds no image; the search stops at the first one.
 
     Raises
     ------
     InputError
-        Saying what is there instead.
+        When there is none.
     """
     require_folder(source)
     left_out = LeftOut()
     if source.is_local and next(walk(source, left_out), None) is None:
-        exclusions = f" {left_out.sentence()}." if left_out else ""
-        raise InputError(
-            f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{exclusions} Fix: check the "
-            "address; images lie in <class>/<name>.jpg."
-        )
+        raise explain_no_image(source, left_out)
+
+
+def explain_no_image(source: Store, left_out: LeftOut) -> InputError:
+    """The error about an input without an image, which says what else is there."""
+    exclusions = f" {left_out.sentence()}." if left_out else ""
+    return InputError(
+        f"there is no image below {source.uri}: no file ends in {ENDINGS_TEXT}.{exclusions} Fix: check the address; "
+        "images lie in <class>/<name>.jpg."
+    )

@@ -1,10 +1,10 @@
-"""One run at a time at one output: a lease, which a run renews as long as it lives.
+"""One run at a time at one output: a lease, which a run renews while it lives.
 
-Every run writes a claim of its own below `_run/`, and never another's: no store that the job speaks needs to offer more
-than a file that is there for everybody once it is written (Lamport's bakery, 1974, without the queue). A run that has
-written its claim and then sees no other may work. Of two that see each other the one that began first may, the other
-withdraws and leaves nothing. A claim counts as dead when it was not renewed for as long as it says itself, by the
-reader's clock alone, or when its process is known to be gone.
+Every run writes its own claim below `_run/`, and never that of another run: a store only has to show a file to all once
+it is written (Lamport's bakery, 1974, without the queue). A run that has written its claim and sees no other may work.
+Of two runs that see each other the one that began first may work; the other withdraws and leaves nothing. A claim is
+dead when it was not renewed for the time that it states, by the reader's clock alone, or when its process is known to
+be gone.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ PREFIX = f"{FOLDER}/lease-"
 INTERVAL = 3.0
 """Seconds between two renewals: how long a second run waits before it is refused."""
 LASTS = 60.0
-"""Seconds without renewal after which a run is taken for dead: two of the store's time-outs."""
+"""Seconds without renewal after which a run counts as dead: two of the store's time-outs."""
 
 Record = dict[str, Any]
 
 
 def read_clock() -> float:
-    """A clock that goes on while a laptop sleeps: other machines do not wait for it."""
+    """A clock that goes on while a laptop sleeps, as those of other machines do."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _read_stat(pid: int) -> tuple[str, str]:
-    """State and start of a process, fields 3 and 22 of Linux' ``/proc/<pid>/stat``; its name may hold anything."""
+    """Read state and start of a process: fields 3 and 22 of Linux's ``/proc/<pid>/stat``; its name may hold spaces."""
     fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     return fields[0], fields[19]
 
 
 def _describe_machine() -> str:
-    """This boot of this machine, and the namespace in which process numbers are its own."""
+    """Which boot of which machine this is, and the namespace of its process numbers."""
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def describe_process() -> Record | None:
-    """What tells a process from all others; None where the system does not say it (macOS)."""
+    """What tells this process from all others; None where the system does not tell (macOS)."""
     try:
         return {"machine": _describe_machine(), "pid": os.getpid(), "started": _read_stat(os.getpid())[1]}
     except (OSError, IndexError):
@@ -56,7 +56,7 @@ def describe_process() -> Record | None:
 
 
 def is_gone(process: Any) -> bool:
-    """Whether a process is known to have ended; False for one of another machine, about which nothing is known."""
+    """Whether a process is known to have ended; False for one on another machine, about which nothing is known."""
     try:
         if process["machine"] != _describe_machine():
             return False
@@ -75,11 +75,11 @@ class Lease:
     ----------
     output : Store
     run_id : str
-        Of two runs that ask at the same time, the one whose id sorts first is given it.
+        Of two runs that ask at the same time, the one whose id sorts first gets the lease.
     interval, lasts : float
         Seconds between renewals; seconds of silence after which others may take it.
     clock, sleep : callable
-        For tests that make the time.
+        For tests that control the time.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Lease:
         Raises
         ------
         OutputError
-            When another run is at work there; nothing of this one is left.
+            When another run is at work there; this one leaves nothing.
         StorageError
             When the output cannot be written.
         """
@@ -119,33 +119,33 @@ class Lease:
             self._claim("asking")
             self._outlast_others()
             self._claim("holding")
-            self._refuse_if_held()  # by one that was taken for dead, and has come back meanwhile
+            self._refuse_if_held()  # by a run that counted as dead, and has come back
         except BaseException:
             self._withdraw()
             raise
         self.is_held = True
 
     def keep(self) -> None:
-        """Renew it from now on, in a thread of its own that nothing else can hold up."""
+        """Renew the lease from now on, in a separate thread that nothing else can delay."""
         self._thread = threading.Thread(target=self._loop, name="lease", daemon=True)
         self._thread.start()
 
     def require(self) -> None:
-        """Go on only while the lease is held. Asked before every writing that makes or ends a result.
+        """Refuse to go on without the lease. Called before everything that writes or deletes a result.
 
         Raises
         ------
         OutputError
-            When it was silent for too long, and another run has taken its place.
+            When it was not renewed for too long, and another run has taken it.
         """
         if not self.is_held:
             raise OutputError(
-                f"this run could not write to {self._output.uri} for more than {self._lasts:.0f} s, and another one "
-                "has taken its place. Nothing that was finished is lost. Fix: wait for that run, then run this again."
+                f"this run could not write to {self._output.uri} for more than {self._lasts:.0f} s, and another run "
+                "has taken its place. What was finished is kept. Fix: wait for that run, then run this again."
             )
 
     def release(self) -> None:
-        """Give it back; a second time does nothing."""
+        """Give the lease back; a second call does nothing."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -153,7 +153,7 @@ class Lease:
         self._withdraw()
 
     def renew(self) -> None:
-        """Say once more that this run lives; after a long silence only if nobody has taken its place.
+        """Write again that this run lives; after a long silence only if no other run has taken its place.
 
         Raises
         ------
@@ -161,11 +161,11 @@ class Lease:
             When the store does not answer; the lease is still held until another run takes it.
         """
         before = self._renewed
-        if self._is_late(before) and (self._output.kind(self._key) != "file" or self._holders()):
+        if self._is_late(before) and (self._output.kind(self._key) != "file" or self._list_holders()):
             self._lose()
             return
         self._claim("holding")
-        if self._is_late(before) and self._holders():  # it was taken between the look and the writing
+        if self._is_late(before) and self._list_holders():  # it was taken between reading and writing
             self._lose()
 
     def _is_late(self, renewed: float) -> bool:
@@ -177,7 +177,7 @@ class Lease:
 
     def _loop(self) -> None:
         while self.is_held and not self._stop.wait(self._interval):
-            with contextlib.suppress(Exception):  # whatever it was: without this thread another run would be let in
+            with contextlib.suppress(Exception):  # whatever it was: without this thread another run would take over
                 self.renew()
 
     def _claim(self, state: str) -> None:
@@ -191,14 +191,14 @@ class Lease:
             "process": describe_process(),
         }
         self._output.write(self._key, json.dumps(record).encode())
-        self._renewed = began  # the writing may have taken long
+        self._renewed = began  # writing may take long
 
     def _withdraw(self) -> None:
-        with contextlib.suppress(OSError, StorageError):  # then it counts as dead once it was silent long enough
+        with contextlib.suppress(OSError, StorageError):  # then it counts as dead after a while
             self._output.delete(self._key)
 
-    def _others(self) -> dict[str, Record]:
-        """The claims of other runs by their keys. One that is just being written is an empty record."""
+    def _read_other_claims(self) -> dict[str, Record]:
+        """Read the claims of other runs, by key. One that is being written is an empty record."""
         claims: dict[str, Record] = {}
         for entry in self._output.list(FOLDER):
             if entry.key.startswith(PREFIX) and entry.key.endswith(".json") and entry.key != self._key:
@@ -211,30 +211,30 @@ class Lease:
                 claims[entry.key] = record if isinstance(record, dict) else {}
         return claims
 
-    def _holders(self) -> list[Record]:
-        return [record for record in self._others().values() if record.get("state") == "holding"]
+    def _list_holders(self) -> list[Record]:
+        return [record for record in self._read_other_claims().values() if record.get("state") == "holding"]
 
     def _refuse_if_held(self) -> None:
-        for record in self._holders():
-            raise self._refusal(record)
+        for record in self._list_holders():
+            raise self._make_refusal(record)
 
     def _outlast_others(self) -> None:
-        """Return when no other claim is left, or refuse as soon as one with a better right shows that it lives."""
+        """Return when no other claim is left, or refuse as soon as one that has precedence shows that it lives."""
         first_seen: dict[str, tuple[Record, float]] = {}
-        while claims := self._others():
+        while claims := self._read_other_claims():
             for key, record in claims.items():
                 before, since = first_seen.setdefault(key, (record, self._clock()))
                 if before != record:
                     if record.get("state") == "holding" or key < self._key:
-                        raise self._refusal(record)
+                        raise self._make_refusal(record)
                     first_seen[key] = record, self._clock()
-                elif is_gone(record.get("process")) or self._clock() - since > _to_seconds(record.get("lasts")):
+                elif is_gone(record.get("process")) or self._clock() - since > _read_seconds(record.get("lasts")):
                     self._output.delete(key)
             if self._clock() - self._renewed >= self._interval:
                 self._claim("asking")
             self._sleep(self._interval / 6)
 
-    def _refusal(self, record: Record) -> OutputError:
+    def _make_refusal(self, record: Record) -> OutputError:
         report = read_progress(self._output) or {}
         run_id = record.get("run_id")
         phase = report.get("phase") if report.get("run_id") == run_id else "start"
@@ -244,5 +244,5 @@ class Lease:
         )
 
 
-def _to_seconds(value: Any) -> float:
+def _read_seconds(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) and 0 < value <= 10 * LASTS else LASTS

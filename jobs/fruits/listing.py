@@ -2,9 +2,9 @@
 
 The driver walks down from the input while Spark starts: a local folder whole; in a store a level at a time with many
 calls at once, until it has found enough folders, or the images. Each folder that is left is listed by one task, with
-all below it. What an image is, `inputs` says. No object is looked at by itself.
+all below it. What an image is, `inputs` says. There is no request per object.
 
-S3 is listed by `pages`: of no folder more than a page is held, and one of many pages is cut into ranges, a task each.
+S3 is listed by `pages`: memory holds one page of a folder, and a folder of many pages is cut into ranges, one per task.
 So are Google's store and Azure's where their own packages are installed. Elsewhere one folder is one call, and its
 answer is held by one process (about 600 bytes per file).
 """
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from fruits.inputs import LeftOut, filter_images, read_label, walk
 from fruits.pages import Pages, Range, cut_ranges, is_marker, open_pages, read_range
-from fruits.parts import PART_DDL, Part, PartWriter, map_tasks, part_rows, read_frame
+from fruits.parts import PART_DDL, Part, PartWriter, map_tasks, read_frame, tabulate_parts
 from fruits.store import Entry, Store
 
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.i
 """``path`` as a user would write it; ``label`` the folder it lies in; ``size`` in bytes; ``mtime`` in nanoseconds."""
 
 FOLDERS = 1000
-"""So many folders the driver wants to find before it spreads them over tasks: more than most clusters have slots."""
+"""Folders that the driver finds before it spreads them over tasks: more than most clusters have slots."""
 _PAGE = 10_000
 _LEAST, _SHARES, _MOST = 128, 10, 4096
-"""Rows of a part of the driver's listing: at least, what share of those before it, and at most."""
+"""Rows of a part of the driver's listing: at least so many, one tenth of the rows before it, at most so many."""
 _LISTED_AT_ONCE = 32
 _RANGES = 256
-"""Into so many ranges large folders are cut, all together: a task each."""
+"""Ranges into which all large folders together are cut: one per task."""
 _LEFT = "left out "
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What the driver found by itself.
+    """What the driver listed itself.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Walk:
 
 
 def _is_child(entry: Entry, folder: str) -> bool:
-    """Whether an entry lies in a folder under a name of its own.
+    """Whether an entry lies in a folder under a proper name.
 
     pyarrow answers ``a//b.jpg`` with a folder in ``a`` that has the name of ``a`` itself (apache/arrow#38821).
     """
@@ -79,8 +79,8 @@ class _Level:
     folders: list[str]
 
 
-def _look(store: Store, folder: str) -> _Level | None:
-    """One folder of a store; None where pyarrow's answer does not tell what lies in it."""
+def _list_level(store: Store, folder: str) -> _Level | None:
+    """List one folder of a store; None where pyarrow's answer does not tell what is in it."""
     entries = store.list(folder)
     if not all(_is_child(entry, folder) for entry in entries):
         return None
@@ -88,8 +88,8 @@ def _look(store: Store, folder: str) -> _Level | None:
     return _Level([e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)], sorted(folders))
 
 
-def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
-    """One folder of a store that is listed by pages; None where it holds more than a page."""
+def _list_small_level(pages: Pages, prefix: str) -> _Level | None:
+    """List one folder of a store that is listed by pages; None where it holds more than a page."""
     page = pages.page(prefix, level=True)
     if page.more:
         return None
@@ -97,7 +97,7 @@ def _look_at_page(pages: Pages, prefix: str) -> _Level | None:
 
 
 def _walk_levels(
-    look: Callable[[str], _Level | None], most: int, left: LeftOut, pool: Executor
+    list_level: Callable[[str], _Level | None], most: int, left: LeftOut, pool: Executor
 ) -> Generator[Entry, None, tuple[list[str], list[str]]]:
     """The images found level by level, many folders at once, until a level has as many as wanted or holds the images.
 
@@ -107,32 +107,32 @@ def _walk_levels(
     while level and len(level) < most:
         below: list[str] = []
         for start in range(0, len(level), _LISTED_AT_ONCE):
-            some, rest = level[start : start + _LISTED_AT_ONCE], level[start + _LISTED_AT_ONCE :]
-            for folder, inside in zip(some, pool.map(look, some), strict=True):
-                if inside is None:
+            batch, remaining = level[start : start + _LISTED_AT_ONCE], level[start + _LISTED_AT_ONCE :]
+            for folder, content in zip(batch, pool.map(list_level, batch), strict=True):
+                if content is None:
                     unanswered.append(folder)
                     continue
-                below += inside.folders
-                yield from filter_images(inside.files, left)
-            if rest and not below:
-                return rest, unanswered
+                below += content.folders
+                yield from filter_images(content.files, left)
+            if remaining and not below:
+                return remaining, unanswered
         level = below
     return level, unanswered
 
 
 def _walk_pages(pages: Pages, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
-    """`_walk_down` of a store that is listed by pages: a folder of more than one is cut into ranges."""
+    """`_walk_down` for a store that is listed by pages: a folder of more than one page is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-        level, large = yield from _walk_levels(partial(_look_at_page, pages), most, left, pool)
-        # where some are large, those of the same level that were not looked at may be so too
+        level, large = yield from _walk_levels(partial(_list_small_level, pages), most, left, pool)
+        # where some are large, those of the same level that were not listed yet may be large too
         cut = large and pages.cuts
         folders += cut_ranges(pages, large + level, _RANGES, pool) if cut else map(Range, large + level)
 
 
 def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
-    """The images that the driver finds; folders that are to be listed with all below them are added to `folders`.
+    """The images that the driver finds; folders that tasks are to list, with all below them, are added to `folders`.
 
-    A local folder, and a store that cannot list one level by itself, is listed whole.
+    A local folder is listed whole, and so is a store that cannot list one level alone.
     """
     if (pages := open_pages(store)) is not None:
         yield from _walk_pages(pages, most, left, folders)
@@ -140,28 +140,28 @@ def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range
         yield from walk(store, left)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-            level, unanswered = yield from _walk_levels(partial(_look, store), most, left, pool)
+            level, unanswered = yield from _walk_levels(partial(_list_level, store), most, left, pool)
         folders += unanswered + level
 
 
-def _listed(store: Store, folder: str | Range) -> Iterable[Entry]:
-    """All files below a folder, or of a range; not the empty objects that stand for folders."""
+def _list_below(store: Store, folder: str | Range) -> Iterable[Entry]:
+    """List all files below a folder, or of a range; not the empty objects that stand for folders."""
     if isinstance(folder, Range):
         if (pages := open_pages(store)) is not None:
             return read_range(pages, folder)
-        entries = _listed(store, folder.prefix.rstrip("/"))  # this machine lacks botocore: right, but held whole
+        entries = _list_below(store, folder.prefix.rstrip("/"))  # without botocore memory holds the whole folder
         return [e for e in entries if folder.after < e.key and (not folder.until or e.key <= folder.until)]
     entries = store.list(folder, recursive=True)
     folders = {entry.key for entry in entries if not entry.is_file}
     return [e for e in entries if e.is_file and not (e.size == 0 and e.key in folders)]
 
 
-def rows_of_part(listed: int) -> int:
+def choose_part_rows(listed: int) -> int:
     """How many rows the next part of the driver's listing takes, after so many in the parts before it."""
     return max(_LEAST, min(listed // _SHARES, _MOST))
 
 
-def _rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
+def _make_rows(base: str, images: Sequence[Entry]) -> pa.RecordBatch:
     """Images as rows of `SCHEMA`."""
     paths = [f"{base}/{image.key}" for image in images]
     columns = (paths, map(read_label, paths), (i.size for i in images), (i.mtime for i in images))
@@ -183,9 +183,9 @@ def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
     images = _walk_down(source, most, left, folders)
     parts: list[Part] = []
     listed = 0
-    while page := list(islice(images, rows_of_part(listed))):
+    while page := list(islice(images, choose_part_rows(listed))):
         writer = PartWriter(target, SCHEMA, plain=("path",))
-        writer.write(_rows(source.uri, page))
+        writer.write(_make_rows(source.uri, page))
         part = writer.close()
         assert part is not None
         parts.append(part)
@@ -196,14 +196,14 @@ def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
 def list_folders(
     spark: SparkSession, source: Store, target: Store, walk: Walk, tasks: int
 ) -> tuple[list[Part], LeftOut]:
-    """List what the driver left: the folders, one after the other in at most `tasks` tasks.
+    """List the folders that the driver left, in at most `tasks` tasks.
 
     Returns
     -------
     list of Part
         Files of all images, the driver's too, with the columns of `SCHEMA`.
     LeftOut
-        What else was found.
+        The files that are no images.
 
     Raises
     ------
@@ -217,11 +217,11 @@ def list_folders(
     def descend(number: int) -> Iterator[pa.RecordBatch]:
         writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
         for folder in shares[number]:
-            images = filter_images(_listed(source, folder), left)
+            images = filter_images(_list_below(source, folder), left)
             while page := list(islice(images, _PAGE)):
-                writer.write(_rows(source.uri, page))
+                writer.write(_make_rows(source.uri, page))
         counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
-        yield part_rows({"part": writer.close(), **counts})
+        yield tabulate_parts({"part": writer.close(), **counts})
 
     parts, left = list(walk.parts), walk.left
     for row in map_tasks(spark, len(shares), descend, PART_DDL).collect():
@@ -233,7 +233,7 @@ def list_folders(
 
 
 def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int) -> tuple[list[Part], LeftOut]:
-    """List every image below `source` into Parquet parts below `target`: both steps, one after the other."""
+    """List every image below `source` into Parquet files below `target`: `walk_down`, then `list_folders`."""
     return list_folders(spark, source, target, walk_down(source, target, tasks), tasks)
 
 
@@ -243,6 +243,6 @@ def read_listing(spark: SparkSession, target: Store, parts: list[Part], tasks: i
 
 
 def counts_by_label(frame: DataFrame) -> dict[str, int]:
-    """Images per label; one small row a class comes to the driver."""
+    """Images per label; one small row per class comes to the driver."""
     rows: list[Any] = frame.groupBy("label").count().collect()
     return {row["label"]: int(row["count"]) for row in sorted(rows, key=lambda row: str(row["label"]))}

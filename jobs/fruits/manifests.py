@@ -1,7 +1,7 @@
-"""Which feature files count. A wave's manifest is written last; what no manifest names does not exist.
+"""Which feature files count. A wave's manifest is written last; a file that no manifest names does not count.
 
-That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless. A manifest carries
-a digest of itself; a damaged one names nothing, and what it named is made again.
+That makes a wave atomic on every store, whatever the store's rename does, and a killed run harmless. A manifest holds a
+digest of itself; a damaged one counts for nothing, and its features are made again.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class State:
     Attributes
     ----------
     manifests : tuple of str
-        Keys of the manifests that are there, whole ones.
+        Keys of the intact manifests.
     features, rejects : tuple of Part
     made_with : tuple of dict
-        What made them: versions that decide about a feature's value. More than one where they are mixed.
+        Versions with which the features were made; more than one where they are mixed.
     damaged : tuple of str
-        Keys of manifests that cannot be believed.
+        Keys of damaged manifests.
     """
 
     manifests: tuple[str, ...]
@@ -69,12 +69,12 @@ def write(
     supersedes: tuple[str, ...] = (),
     made_with: dict[str, str] | None = None,
 ) -> str:
-    """Make files count, and in the same moment let older manifests count no more.
+    """Write a manifest: its files count from now on, and older manifests that it supersedes no longer do.
 
     Parameters
     ----------
     made_with : dict, optional
-        Versions that made the features; those of this process where they are not given.
+        Versions with which the features were made; by default those of this process.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def _hash_record(record: dict[str, Any]) -> str:
 
 
 def _read(output: Store, key: str, model: PublishedModel) -> dict[str, Any] | None:
-    """A manifest with its parts; None for a damaged one."""
+    """Read a manifest with its parts; None for a damaged one."""
     try:
         record = json.loads(output.read(key))
         if record.pop("sha256", None) not in (None, _hash_record(record)):
@@ -119,7 +119,7 @@ def load(output: Store, model: PublishedModel) -> State:
     Raises
     ------
     OutputError
-        When the features there were made by another network or preprocessing.
+        When its features were made by another network or preprocessing.
     """
     keys = sorted(entry.key for entry in output.list(FOLDER) if entry.key.endswith(".json") and entry.is_file)
     with ThreadPoolExecutor(16) as pool:
@@ -141,7 +141,7 @@ def load(output: Store, model: PublishedModel) -> State:
 
 
 def require_alike(output: Store, model: PublishedModel, state: State) -> None:
-    """Refuse to add features to those that other versions made.
+    """Refuse to add features to others that were made with other versions.
 
     Raises
     ------
@@ -153,12 +153,11 @@ def require_alike(output: Store, model: PublishedModel, state: State) -> None:
         different = sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
         if different:
             made_with = ", ".join(f"{name} {other.get(name, 'not recorded')}" for name in different)
-            own_versions = ", ".join(f"{name} {mine.get(name, 'none')}" for name in different)
+            my_versions = ", ".join(f"{name} {mine.get(name, 'none')}" for name in different)
             raise OutputError(
-                f"the output {output.uri} holds features made with {made_with}, and this run has {own_versions}: new "
-                f"ones beside them could differ without a trace. Fix: another output; or delete "
-                f"{output.location(FEATURES)}, and "
-                "all are made alike."
+                f"the output {output.uri} holds features made with {made_with}, and this run has {my_versions}: new "
+                "features could differ from them without a trace. Fix: another output; or delete "
+                f"{output.location(FEATURES)}, and all are made again."
             )
 
 
@@ -175,15 +174,14 @@ def _explain_difference(output: Store, model: PublishedModel, identity: dict[str
     else:
         difference = (
             f"made by another {model.name} (file {identity['model_sha256'][:12]}…; this run: {model.sha256[:12]}…: "
-            f"other "
-            "weights, image size, engine or TensorFlow)"
+            "other weights, image size, engine or TensorFlow)"
         )
     features = output.location(FEATURES)
     return f"the output {output.uri} holds features {difference}. Fix: another output, or delete {features}."
 
 
 def replace(output: Store, model: PublishedModel, state: State, features: list[Part], rejects: list[Part]) -> State:
-    """Let new files stand for all old ones, in one moment: when the new manifest is there."""
+    """Replace all files at once: the new ones count as soon as the new manifest is written."""
     made_with = state.made_with[0] if state.made_with else None
     write(output, model, features, rejects, supersedes=state.manifests, made_with=made_with)
     output.delete_all(state.manifests)
@@ -191,7 +189,7 @@ def replace(output: Store, model: PublishedModel, state: State, features: list[P
 
 
 def sweep(output: Store, state: State) -> int:
-    """Delete the Parquet files that no manifest names, which killed attempts left, and damaged manifests.
+    """Delete Parquet files that no manifest names (killed attempts leave them), and damaged manifests.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What driver and workers may hold: the containers that they run in, where Spark says how large these are.
+"""How much memory driver and workers have: that of their containers, where Spark says how large these are.
 
-YARN and Kubernetes kill a container that grows beyond heap and overhead; the machine's own memory says nothing there.
+YARN and Kubernetes kill a container that grows beyond heap and overhead, however much memory the machine has.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fruits.errors import ReductionError
 Setting = Callable[[str, str], Any]
 MIB = 1 << 20
 NETWORK = 400 * MIB
-"""A worker with the network loaded; it keeps it while it sums and projects."""
+"""Memory of a worker with the network loaded, which stays loaded while it sums and projects."""
 JVM_HEAP, JVM_OTHER = 1024 * MIB, 512 * MIB
-"""What a JVM that handles nothing but paths is left of its container: of its heap, and beside it."""
+"""What a JVM that handles only paths takes of its container: heap, and memory outside of the heap."""
 _UNITS = {"": MIB, "b": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40}
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def parse_size(text: str) -> int:
-    """A size as Spark writes it; a bare number counts MiB.
+    """Read a size as Spark writes it; a bare number counts MiB.
 
     >>> parse_size("2g"), parse_size("512"), parse_size("1536MB")
     (2147483648, 536870912, 1610612736)
@@ -47,7 +47,7 @@ def read_machine_memory() -> int:
 
 
 def read_resident_memory() -> int:
-    """Bytes that this process holds now; 0 where the system does not say it."""
+    """Bytes that this process holds now; 0 where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -56,19 +56,19 @@ def read_resident_memory() -> int:
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes for the driver's Python, and for one worker's, beside what both hold already."""
+    """Bytes that are free for the driver's Python, and for that of one worker."""
 
     driver: int
     worker: int
 
     @classmethod
     def from_settings(cls, setting: Setting, slots: int) -> Room:
-        """The room that Spark's settings give driver and worker; that of this machine where they name no container.
+        """The room in Spark's containers, or on this machine where there are none.
 
         Parameters
         ----------
         setting : callable
-            Spark's setting of a name, or the default given with it: ``spark.conf.get``.
+            From a name and a default to Spark's setting: ``spark.conf.get``.
         slots : int
             Tasks at once; on a local master all of them share this machine with the driver.
         """
@@ -77,20 +77,20 @@ class Room:
         driver, worker = free, free // max(slots, 1)
         if contained:
             cores = max(1, int(setting("spark.executor.cores", "1")))
-            worker = _container_memory(setting, "executor") // cores
+            worker = _compute_container_memory(setting, "executor") // cores
             if limit := setting("spark.executor.pyspark.memory", ""):
                 worker = parse_size(limit) // cores
             if setting("spark.submit.deployMode", "") == "cluster":
-                driver = _container_memory(setting, "driver") - read_resident_memory()
+                driver = _compute_container_memory(setting, "driver") - read_resident_memory()
         return cls(max(driver, 0), max(worker - NETWORK, 0))
 
     def require(self, d: int) -> None:
-        """Refuse features that are too many for a PCA here.
+        """Refuse more features than a PCA can have here.
 
         Raises
         ------
         ReductionError
-            Saying whose memory is too small.
+            When there are more than `pca.MAX_FEATURES`, or the driver's or a worker's memory is too small.
         """
         if d > pca.MAX_FEATURES:
             raise ReductionError(
@@ -109,8 +109,8 @@ class Room:
                 )
 
 
-def _container_memory(setting: Setting, role: str) -> int:
-    """What a container of Spark's leaves to Python."""
+def _compute_container_memory(setting: Setting, role: str) -> int:
+    """Bytes of one of Spark's containers that are left for Python."""
     heap = parse_size(setting(f"spark.{role}.memory", "1g"))
     overhead = parse_size(setting(f"spark.{role}.memoryOverhead", "0")) or max(384 * MIB, heap // 10)
     return heap + overhead - min(heap, JVM_HEAP) - JVM_OTHER

@@ -1,7 +1,7 @@
 """The network of a run: built once on the driver, published below the output, read once by every worker.
 
 Building starts TensorFlow, about six seconds of a core. A folder that keeps networks from run to run (``networks``)
-spares that; the recipe names all that the bytes depend on.
+saves that time; the recipe names everything that the bytes depend on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fruits import backbones, engines
-from fruits.backbones.weights import sha256
+from fruits.backbones.weights import compute_sha256
 from fruits.errors import ModelError, StorageError
 from fruits.request import Request
 from fruits.store import Store
@@ -41,13 +41,13 @@ class PublishedModel:
     Attributes
     ----------
     sha256 : str
-        Of the published file.
+        Digest of the published file.
     precision : str
-        In which the engine computes: ``f32`` or ``bf16``.
+        The engine's: ``f32`` or ``bf16``.
     dimension : int
         Features per image.
     weights_sha256 : str
-        Of the file that the weights came from.
+        Digest of the file that the weights came from.
     """
 
     name: str
@@ -60,7 +60,7 @@ class PublishedModel:
 
     @property
     def identity(self) -> str:
-        """Part of every feature row's key: equal exactly when features may stand in one result."""
+        """Part of every feature row's key: equal exactly when features may be in one result."""
         return self.sha256 if self.precision == "f32" else f"{self.sha256}+{self.precision}"
 
     @property
@@ -86,7 +86,7 @@ def freeze(network: Any) -> bytes:
 
 
 def _draw_probe(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Smooth seeded pictures: noise alone would excite no feature."""
+    """Draw smooth seeded pictures: noise alone would excite no feature."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (engines.BATCH, 8, 8, 3))
     steps = np.linspace(0, 7, size)
@@ -117,7 +117,7 @@ def require_faithful(network: Any, engine: engines.Engine, size: int, precision:
         if not cosine >= LEAST_BF16_COSINE:
             raise ModelError(
                 f"in bf16 this network's features differ too much from Keras' (cosine {cosine:.3f} on test pictures, "
-                f"at least {LEAST_BF16_COSINE} is wanted). Fix: PRECISION=f32 (--precision f32)."
+                f"below {LEAST_BF16_COSINE}). Fix: PRECISION=f32 (--precision f32)."
             )
         return
     worst = float(np.abs(expected - actual).max())
@@ -149,12 +149,12 @@ def _find_tensorflow_version() -> str:
 
 
 def require_model(request: Request) -> None:
-    """Refuse a model that cannot be had, in a moment: without TensorFlow, and before Spark is started.
+    """Refuse a model that cannot be built: quickly, without TensorFlow, and before Spark is started.
 
     Raises
     ------
     ModelError
-        When it is unknown, its file is not there, or its weights are missing or damaged.
+        When it is unknown, or its file or weights are missing or damaged.
     """
     if not request.model.endswith((".keras", ".h5")):
         backbones.find_backbone(request.model).load_weights(request.weights)
@@ -181,7 +181,7 @@ class Ingredients:
 
     @classmethod
     def read(cls, request: Request) -> Ingredients:
-        """Read them.
+        """Read the weights or the file of a request's model.
 
         Raises
         ------
@@ -196,12 +196,12 @@ class Ingredients:
             raise ModelError(f"{request.model} has its own scaling. {fix}")
         return cls(request.model, data, is_file=False)
 
-    def recipe(self, request: Request) -> dict[str, Any]:
-        """Everything that decides what comes out."""
+    def list_recipe(self, request: Request) -> dict[str, Any]:
+        """List everything that the network's bytes depend on."""
         return {
             "publisher": _PUBLISHER,
             "model": self.name,
-            "weights": sha256(self.data),
+            "weights": compute_sha256(self.data),
             "engine": request.engine,
             "precision": request.precision,
             "image_size": request.image_size,
@@ -211,7 +211,7 @@ class Ingredients:
         }
 
     def build(self, request: Request) -> tuple[Any, int]:
-        """The network as Keras has it, and its input's height and width."""
+        """Build the Keras model; returns it with its input's height and width."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
 
@@ -225,7 +225,7 @@ class Ingredients:
 
 
 def publish(request: Request, output: Store) -> PublishedModel:
-    """Build the network a request names, unless the output already holds it, and put it below the output.
+    """Write the network of a request below the output, unless it is there already; builds it where no copy is found.
 
     Raises
     ------
@@ -233,45 +233,45 @@ def publish(request: Request, output: Store) -> PublishedModel:
         When the model is unknown, its weights are missing or damaged, or the conversion is not faithful.
     """
     ingredients = Ingredients.read(request)
-    recipe = ingredients.recipe(request)
+    recipe = ingredients.list_recipe(request)
     key = f"{FOLDER}/recipe-{hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]}.json"
     if published := _read_published(output, key):
         return published[0]
-    shelf = Store(request.networks) if request.networks else None
-    if shelf and (published := _read_published(shelf, key)):
+    cache = Store(request.networks) if request.networks else None
+    if cache and (published := _read_published(cache, key)):
         _write_model(output, key, *published, recipe)
         return published[0]
     model, data = convert(ingredients, request)
     _write_model(output, key, model, data, recipe)
-    if shelf:
+    if cache:
         try:
-            _write_model(shelf, key, model, data, recipe)
-        except StorageError as error:  # it would only have saved the next run a few seconds
+            _write_model(cache, key, model, data, recipe)
+        except StorageError as error:  # it would only save the next run a few seconds
             message = f"fruits: the network was not kept for other runs: {error}"
             print(message, file=sys.stderr)  # noqa: T201
     return model
 
 
 def convert(ingredients: Ingredients, request: Request) -> tuple[PublishedModel, bytes]:
-    """Build the network and freeze it for its engine; the frozen one answers as Keras does.
+    """Build the network and freeze it for its engine.
 
     Raises
     ------
     ModelError
-        When it does not.
+        When the frozen network does not give the same features as Keras.
     """
     network, size = ingredients.build(request)
     data = engines.write_archive(network) if request.engine == "tensorflow" else freeze(network)
     if request.engine != "tensorflow":
-        engine = engines.create(request.engine, data, size, request.precision)
+        engine = engines.create_engine(request.engine, data, size, request.precision)
         require_faithful(network, engine, size, request.precision)
     model = PublishedModel(
         name=ingredients.name,
         engine=request.engine,
-        sha256=sha256(data),
+        sha256=compute_sha256(data),
         image_size=size,
         dimension=int(network.outputs[0].shape[-1]),
-        weights_sha256=sha256(ingredients.data),
+        weights_sha256=compute_sha256(ingredients.data),
         precision=request.precision,
     )
     return model, data
@@ -285,11 +285,11 @@ def _write_model(store: Store, recipe_key: str, model: PublishedModel, data: byt
 
 
 def _hash_record(record: dict[str, Any]) -> str:
-    return sha256(json.dumps(record, sort_keys=True).encode())
+    return compute_sha256(json.dumps(record, sort_keys=True).encode())
 
 
 def _read_published(output: Store, recipe_key: str) -> tuple[PublishedModel, bytes] | None:
-    """A network that is there as it was published; None where it is not, or not as it was."""
+    """Read a network that was published; None where it is missing or damaged."""
     try:
         record = json.loads(output.read(recipe_key))
         digest = record.pop("recipe")["record_sha256"]
@@ -297,11 +297,11 @@ def _read_published(output: Store, recipe_key: str) -> tuple[PublishedModel, byt
         data = output.read(model.key)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return (model, data) if digest == _hash_record(record) and sha256(data) == model.sha256 else None
+    return (model, data) if digest == _hash_record(record) and compute_sha256(data) == model.sha256 else None
 
 
 def load_engine(model: PublishedModel, output: Store) -> engines.Engine:
-    """The engine of this worker process: read, verified and compiled once per process, not per task.
+    """Get the engine of this worker: read, verified and compiled once per process, not per task.
 
     Raises
     ------
@@ -317,7 +317,9 @@ def _load_engine(model: PublishedModel, output_uri: str) -> engines.Engine:
     try:
         data = output.read(model.key)
     except OSError as error:
-        raise ModelError(f"the published network cannot be read: {output.location(model.key)} ({error}).") from error
-    if sha256(data) != model.sha256:
+        raise ModelError(
+            f"the published network {output.location(model.key)} cannot be read ({error}). Fix: run it again."
+        ) from error
+    if compute_sha256(data) != model.sha256:
         raise ModelError(f"the published network {output.location(model.key)} is damaged. Fix: delete it, run again.")
-    return engines.create(model.engine, data, model.image_size, model.precision)
+    return engines.create_engine(model.engine, data, model.image_size, model.precision)

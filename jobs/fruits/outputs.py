@@ -1,4 +1,4 @@
-"""What lies below the output when a run is done, besides features and report."""
+"""The results of a run, besides features and report: scores as CSV, the model for Spark; and what is swept away."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPORT = "report.html"
 RUN = "run.json"
 CSV_MAX_ROWS = 1_000_000
 CSV_MAX_VALUES = 50_000_000
-"""About 600 MB and ten seconds of the driver, while all others wait."""
+"""About 600 MB, and ten seconds of the driver during which the cluster is idle."""
 
 
 def keep_only(store: Store, parts: Iterable[Part]) -> None:
@@ -41,12 +41,12 @@ def keep_only(store: Store, parts: Iterable[Part]) -> None:
 
 
 def sweep_temporary(output: Store, before: float) -> None:
-    """Delete what a killed process left of files that it was writing; only a disk has such.
+    """Delete the temporary files that a killed process left behind; only a local disk holds any.
 
     Parameters
     ----------
     before : float
-        Seconds since 1970; what is younger may still be written.
+        Seconds since 1970; a younger file may still be in use.
     """
     if not output.is_local:
         return
@@ -58,9 +58,9 @@ def sweep_temporary(output: Store, before: float) -> None:
 
 
 def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
-    """`pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
+    """Write `pca/scores.csv`: path, label, pc1 … pck. Streamed, in the order of the files.
 
-    A text that a spreadsheet would take for a formula stands behind an apostrophe; the Parquet files are exact.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it; the Parquet files are exact.
 
     Returns
     -------
@@ -94,83 +94,52 @@ def write_scores_csv(output: Store, parts: list[Part], k: int) -> bool:
 
 
 def _escape_formulas(texts: pa.Array) -> pa.Array:
-    """Texts that no spreadsheet executes: a leading ``= + - @``, tab or line end gets an apostrophe before it."""
+    """Put an apostrophe before a leading ``= + - @``, tab or line end: no spreadsheet then executes the text."""
     return pc.replace_substring_regex(texts, pattern=r"^(\s*[=+\-@\t\r\n])", replacement=r"'\1")
 
 
 def write_spark_model(output: Store, reduction: Reduction, spark_version: str) -> None:
-    """`pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
+    """Write `pca/spark/`: the model in the layout that ``pyspark.ml.feature.PCAModel.load`` reads.
 
     Spark's transform does not centre: its scores differ from ours by one constant vector.
     """
-    from pyspark.ml.linalg import MatrixUDT, VectorUDT
-
     folder = output.child(SPARK_MODEL)
-    d, k = reduction.spectrum.mean.size, reduction.k
     metadata = {
         "class": "org.apache.spark.ml.feature.PCAModel",
         "timestamp": int(time.time() * 1000),
         "sparkVersion": spark_version,
         "uid": f"PCA_{uuid.uuid4().hex[:12]}",
-        "paramMap": {"inputCol": "features", "outputCol": "scores", "k": k},
+        "paramMap": {"inputCol": "features", "outputCol": "scores", "k": reduction.k},
         "defaultParamMap": {"outputCol": "scores"},
     }
-    integers = pa.list_(pa.field("element", pa.int32(), nullable=False))
-    doubles = pa.list_(pa.field("element", pa.float64(), nullable=False))
-    matrix_type = pa.struct(
-        [
-            pa.field("type", pa.int8(), nullable=False),
-            pa.field("numRows", pa.int32(), nullable=False),
-            pa.field("numCols", pa.int32(), nullable=False),
-            pa.field("colPtrs", integers),
-            pa.field("rowIndices", integers),
-            pa.field("values", doubles),
-            pa.field("isTransposed", pa.bool_(), nullable=False),
-        ]
-    )
-    vector_type = pa.struct(
-        [
-            pa.field("type", pa.int8(), nullable=False),
-            pa.field("size", pa.int32()),
-            pa.field("indices", integers),
-            pa.field("values", doubles),
-        ]
-    )
-    schema = pa.schema([pa.field("pc", matrix_type), pa.field("explainedVariance", vector_type)]).with_metadata(
-        {
-            "org.apache.spark.version": spark_version,
-            "org.apache.spark.sql.parquet.row.metadata": json.dumps(
-                {
-                    "type": "struct",
-                    "fields": [
-                        {"name": "pc", "type": MatrixUDT().jsonValue(), "nullable": True, "metadata": {}},
-                        {
-                            "name": "explainedVariance",
-                            "type": VectorUDT().jsonValue(),
-                            "nullable": True,
-                            "metadata": {},
-                        },
-                    ],
-                }
-            ),
-        }
-    )
-    row = {
-        "pc": {
-            "type": 1,  # dense
-            "numRows": d,
-            "numCols": k,
-            "colPtrs": None,
-            "rowIndices": None,
-            "values": reduction.components.reshape(-1),  # column-major (d, k) is row-major (k, d)
-            "isTransposed": False,
-        },
-        "explainedVariance": {"type": 1, "size": None, "indices": None, "values": reduction.spectrum.ratio[:k]},
-    }
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([row], schema=schema), buffer, compression="snappy")
+    pq.write_table(_tabulate_spark_model(reduction, spark_version), buffer, compression="snappy")
     folder.delete_all(entry.key for entry in folder.list(recursive=True) if entry.is_file)
     folder.write("metadata/part-00000", json.dumps(metadata).encode() + b"\n")
     folder.write("metadata/_SUCCESS", b"")
     folder.write("data/part-00000.snappy.parquet", buffer.getvalue())
     folder.write("data/_SUCCESS", b"")
+
+
+def _tabulate_spark_model(reduction: Reduction, spark_version: str) -> pa.Table:
+    """The one row of a PCAModel: its matrix of components and its vector of shares, in Spark's own types."""
+    from pyspark.ml.linalg import MatrixUDT, VectorUDT
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
+
+    columns = StructType().add("pc", MatrixUDT()).add("explainedVariance", VectorUDT())
+    schema = to_arrow_schema(columns).with_metadata(
+        {
+            "org.apache.spark.version": spark_version,
+            "org.apache.spark.sql.parquet.row.metadata": columns.json(),
+        }
+    )
+    matrix = {
+        "type": 1,  # dense
+        "numRows": reduction.spectrum.mean.size,
+        "numCols": reduction.k,
+        "values": reduction.components.reshape(-1),  # column-major (d, k) is row-major (k, d)
+        "isTransposed": False,
+    }
+    shares = {"type": 1, "values": reduction.spectrum.ratio[: reduction.k]}
+    return pa.Table.from_pylist([{"pc": matrix, "explainedVariance": shares}], schema=schema)

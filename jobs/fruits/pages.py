@@ -1,10 +1,10 @@
-"""The keys of a store a page at a time, and cut into ranges that many tasks list at once.
+"""The keys of a store, one page at a time, and cut into ranges that many tasks list at once.
 
-pyarrow answers a listing when it has all of it, and one folder is one listing: of ten million photographs in one folder
-that is an hour of one task, and more memory than it has. S3 gives a thousand keys per page, from any key: so a folder
+pyarrow returns a listing when it is complete, and one folder is one listing: with ten million photographs in one folder
+that takes a task an hour, and more memory than it has. S3 gives a thousand keys per page, from any key on: so a folder
 of more than a page is cut at keys that are found by asking what comes after a guess. Google's store does the same where
-its own package is installed. Azure's goes on only from where a page ended: by its own package a folder is one task, a
-page in memory. A local folder is read by one process whatever is done, since the system hands it out in one row.
+its own package is installed. Azure's continues only from the end of a page: by its own package a folder is one task,
+with one page in memory. A local folder is always read by one process, since the system lists it in one sequence.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from fruits.store import (
 )
 
 PAGE = 1000
-"""Keys of a page: no more are held of a listing."""
+"""Keys of a page: memory holds no more of a listing."""
 _TRIES, _FIRST_TRIES = 40, 400
-"""Guesses for one cut; for the first, which must find out how all names begin, up to seven per letter."""
+"""Guesses for one cut; the first cut must find out how all names begin, with up to seven guesses per letter."""
 _CALLS = 10
-"""Calls per range wanted before cutting stops: names may lie so unevenly that a cut costs more than it saves."""
+"""Calls per wanted range after which cutting stops: names may be so uneven that a cut costs more than it saves."""
 _BEFORE_SPACE = 0x1F
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -43,7 +43,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 class Page:
     """Some keys in order, the folders between them (ending in a slash), and whether more come.
 
-    ``mark`` is what the next page is asked for by, where that is not the last key.
+    ``mark`` is what names the next page, where that is not the last key.
     """
 
     entries: list[Entry]
@@ -54,7 +54,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Range:
-    """The keys that begin with `prefix`, behind `after`, up to and with `until`; empty: from the first, to the last."""
+    """The keys that begin with `prefix`, after `after`, up to and including `until`; an empty bound is none."""
 
     prefix: str
     after: str = ""
@@ -62,12 +62,12 @@ class Range:
 
 
 class Pages(Protocol):
-    """What can be listed page by page; `cuts` where a page may begin behind any key."""
+    """What can be listed page by page; `cuts` where a page may begin after any key."""
 
     cuts: bool
 
     def page(self, prefix: str, after: str = "", *, level: bool = False, limit: int = PAGE) -> Page:
-        """Keys that begin with `prefix`, behind `after`; with `level` those in no folder below it, and the folders."""
+        """List keys that begin with `prefix`, after `after`; with `level` no deeper ones, but the folders."""
         ...
 
 
@@ -123,7 +123,7 @@ class GooglePages:
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
 
-        start = self._base + after if after else None  # with this key, so one more is asked for
+        start = self._base + after if after else None  # this key is included, so one more is asked for
         query = {"prefix": self._base + prefix, "start_offset": start, "delimiter": "/" if level else None}
         try:
             blobs = self._bucket.list_blobs(**query, page_size=limit + 1)
@@ -176,7 +176,7 @@ class AzurePages:
 
 
 def _make_entry(key: str, size: int, changed: datetime.datetime, *, digits: int = 3) -> Entry:
-    """An entry with the time that pyarrow would give: of as many digits of a second."""
+    """Make an entry with the time that pyarrow would give: with as many digits of a second."""
     unit = 10 ** (9 - digits)
     return Entry(key, True, int(size), (changed - _EPOCH) // datetime.timedelta(microseconds=1) * 1000 // unit * unit)
 
@@ -186,7 +186,7 @@ def _make_client(bucket: str, _pid: int) -> Any:
     import botocore.session
     from botocore.config import Config
 
-    # legacy counts each call by itself; the newer mode has a quota for all calls together
+    # legacy counts each call separately; the newer mode has a quota for all calls together
     patient = Config(retries={"mode": "legacy", "max_attempts": 9}, connect_timeout=5, read_timeout=30)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = make_s3_options(bucket)["region"]
@@ -235,7 +235,7 @@ def read_range(pages: Pages, key_range: Range) -> Iterator[Entry]:
 
 
 def cut_ranges(pages: Pages, prefixes: Iterable[str], count: int, pool: Executor) -> list[Range]:
-    """The keys that begin with one of the prefixes as ranges: as many as wanted, where that many hold more than a page.
+    """Cut the keys that begin with one of the prefixes into as many ranges as wanted; one page is not cut any more.
 
     Each round halves what holds more than a page, all at once.
     """
@@ -251,10 +251,10 @@ def cut_ranges(pages: Pages, prefixes: Iterable[str], count: int, pool: Executor
 
 
 def _halve(pages: Pages, key_range: Range) -> tuple[Sequence[Range], int]:
-    """A range in two, at a key near the middle of what its names may be; as it is where a page holds it. And the calls.
+    """Cut a range in two at a key near the middle of its possible names, unless it fits in a page; with the calls made.
 
-    Of a range whose end is not known the first guess is the end of ASCII: names of other letters go on behind it. A
-    guess behind which nothing lies is the end.
+    Where the end of a range is not known the first guess is the end of ASCII: names with other letters come after it. A
+    guess after which nothing comes is the end.
     """
     page = pages.page(key_range.prefix, key_range.after)
     last = page.entries[-1].key if page.entries else ""
@@ -270,12 +270,12 @@ def _halve(pages: Pages, key_range: Range) -> tuple[Sequence[Range], int]:
             middle = entries[0].key
             return [replace(key_range, until=middle), replace(key_range, after=middle, until=until)], calls
         high = guess
-        until = until if entries else guess  # nothing comes behind it
+        until = until if entries else guess  # nothing comes after it
     return [key_range], calls
 
 
 def find_between(low: str, high: str) -> str:
-    """A text between two others, near the middle, without control characters: an answer in XML may repeat it.
+    """Find a text between two others, near the middle, without control characters, which XML answers could not repeat.
 
     >>> find_between("IMG_0", "IMG_9"), find_between("a", "b"), find_between("az", "b")
     ('IMG_4', 'aO', 'a|')
@@ -293,7 +293,7 @@ def find_between(low: str, high: str) -> str:
 
 
 def _count_shared(text: str, other_text: str) -> int:
-    """How many letters two texts begin with alike."""
+    """How many letters are equal at the beginning of two texts."""
     pairs = enumerate(zip(text, other_text, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(text), len(other_text)))
 

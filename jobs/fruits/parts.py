@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from fruits import versions
 from fruits.errors import StorageError
 from fruits.store import NewFile, Store, explain_error
+from fruits.wording import read_first_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -61,7 +62,7 @@ class PartWriter:
     schema : pyarrow.Schema
         Columns.
     plain : tuple of str
-        Columns not worth a dictionary (floats, unique strings).
+        Columns for which a dictionary does not pay (floats, unique strings).
     """
 
     def __init__(self, store: Store, schema: pa.Schema, *, plain: tuple[str, ...] = ()) -> None:
@@ -123,13 +124,13 @@ class PartWriter:
         return Part(self._name, self.rows, self._sink.sha256)
 
     def _abandon(self, error: OSError) -> StorageError:
-        """A full disk is not kept full by half a file."""
+        """Delete half a file, which would keep a full disk full, and explain the error."""
         if self._sink is not None:
             self._sink.abandon()
         return explain_error(error, f"cannot write {self._store.location(self._name)}")
 
 
-def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
+def tabulate_parts(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
     """What a task returns: one row per file it wrote, by kind of table."""
     written = [(kind, part) for kind, part in parts.items() if part is not None]
     return pa.RecordBatch.from_arrays(
@@ -144,7 +145,7 @@ def part_rows(parts: Mapping[str, Part | None]) -> pa.RecordBatch:
 
 
 def read_batches(store: Store, names: Iterable[str], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The rows of some parts, a row group at a time: memory does not grow with the file.
+    """Read the rows of some parts, one row group at a time: memory does not grow with the file.
 
     Raises
     ------
@@ -168,7 +169,7 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
                 if missing:  # a page of a kind that the reader does not know is skipped without a word
                     raise ValueError(f"{missing} rows are missing")
         except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = read_first_line(error)
             raise StorageError(
                 f"{store.location(name)} cannot be read ({reason[:200]}). Fix: run it again; what is missing or "
                 "damaged is made again."
@@ -178,12 +179,12 @@ def read_batches(store: Store, names: Iterable[str], columns: list[str] | None =
 def read_share(
     store: Store, parts: Sequence[Part], columns: list[str], turns: Sequence[int], number: int
 ) -> Iterator[pa.RecordBatch]:
-    """One task's rows of some parts; several parts are read at once.
+    """Read one task's rows of some parts; several parts are read at once.
 
     Parameters
     ----------
     turns : sequence of int
-        Which task takes which row: row ``i`` goes to task ``turns[i % len(turns)]``.
+        The task of each row: row ``i`` goes to task ``turns[i % len(turns)]``.
     number : int
         The task.
 
@@ -209,7 +210,7 @@ def read_share(
 
 
 def is_whole(store: Store, part: Part) -> bool:
-    """Whether a file is there, with the bytes that were written.
+    """Whether a file exists and holds the bytes that were written.
 
     Raises
     ------
@@ -248,8 +249,8 @@ def group_parts(parts: Iterable[Part], count: int) -> list[list[Part]]:
 def map_tasks(spark: SparkSession, tasks: int, work: Callable[[int], Iterator[pa.RecordBatch]], ddl: str) -> DataFrame:
     """A DataFrame of what `work` yields for each number below `tasks`, a task each.
 
-    What a task needs travels with the function, and its number picks it: a table of names would cost a shuffle, and
-    so one more stage, to reach the tasks.
+    What a task needs travels with the function, which picks it by the task's number: a table of names would cost a
+    shuffle, and so one more stage.
     """
     expected = versions.collect_versions()
 

@@ -20,9 +20,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.errors import ReductionError, StorageError
-from fruits.parts import PART_DDL, Part, PartWriter, map_parts, part_rows, read_batches
+from fruits.parts import PART_DDL, Part, PartWriter, map_parts, read_batches, tabulate_parts
 from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
+from fruits.wording import format_count
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 MAX_FEATURES = 16_383
-"""Of more features the covariance alone takes over 2 GB, and LAPACK ten."""
+"""With more features the covariance alone takes over 2 GB, and LAPACK ten."""
 BLOCK_ROWS = 2048
 """Tall enough for BLAS; at d = 1280 small enough (21 MB) for malloc to keep the memory from block to block."""
 BLOCK_BYTES = 32 << 20
-"""Of wider rows fewer make a block."""
+"""Fewer rows make a block where they are wider."""
 STRIP = 256
-"""Rows of a scatter that are computed, written and read at once: beside the one matrix a task holds no second."""
+"""Rows of a scatter that are computed, written and read at once: a task never holds a second matrix."""
 MERGED_BY_ONE = 8
 """Partial sums that one task, or the driver, adds up."""
 
@@ -96,7 +97,7 @@ class Moments:
         self._shift(n, mean)
 
     def _shift(self, n: int, mean: Float) -> None:
-        """What the distance of two means adds to the scatter around their common one."""
+        """Add what the distance of two means adds to the scatter around their common one."""
         if n == 0:
             return
         total = self.n + n
@@ -140,17 +141,17 @@ class Moments:
         for name in names:
             try:
                 with store.open(name) as source:
-                    n, bad, d = (int(v) for v in _flatten_floats(source, 3).view(np.int64))
-                    mean = _flatten_floats(source, d)
+                    n, bad, d = (int(v) for v in _read_floats(source, 3).view(np.int64))
+                    mean = _read_floats(source, d)
                     total = cls(d) if total is None else total
                     rows = (strip.stop - strip.start for strip in total._strips())
-                    total.merge(n, mean, bad, (_flatten_floats(source, count * d).reshape(count, d) for count in rows))
+                    total.merge(n, mean, bad, (_read_floats(source, count * d).reshape(count, d) for count in rows))
             except (OSError, ValueError) as error:
                 raise StorageError(f"{store.location(name)} cannot be read ({error}). Fix: run it again.") from error
         return total
 
 
-def _flatten_floats(source: Any, count: int) -> Float:
+def _read_floats(source: Any, count: int) -> Float:
     data = source.read(8 * count)
     if len(data) != 8 * count:
         raise ValueError("it ends early")
@@ -204,7 +205,7 @@ def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Stor
             moments = Moments(block.shape[1])
         moments.add(block)
     if moments is not None:
-        yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
+        yield tabulate_parts({"moments": Part(moments.write(scratch), moments.n)})
 
 
 def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> Moments:
@@ -214,7 +215,7 @@ def _merge_partial(spark: SparkSession, partial: DataFrame, scratch: Store) -> M
     def merge(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         moments = Moments.load_total(scratch, names)
         if moments is not None:
-            yield part_rows({"moments": Part(moments.write(scratch), moments.n)})
+            yield tabulate_parts({"moments": Part(moments.write(scratch), moments.n)})
 
     while len(parts) > MERGED_BY_ONE:
         tasks = -(-len(parts) // MERGED_BY_ONE)
@@ -238,16 +239,16 @@ def sum_parts(
     Parameters
     ----------
     scratch : Store
-        Where partial sums are put, one file per task; the caller removes it.
+        Where each task puts its sum as a file; the caller removes it.
     selection : Selection
         Rows of other images are left out.
     """
     columns = ["features"] if selection.is_whole else ["path", "label", "features"]
 
-    def sums(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+    def sum_up(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         yield from _sum_partition(_select_rows(store, names, selection, columns), "features", scratch)
 
-    return _merge_partial(spark, map_parts(spark, parts, tasks, sums, PART_DDL), scratch)
+    return _merge_partial(spark, map_parts(spark, parts, tasks, sum_up, PART_DDL), scratch)
 
 
 def _select_rows(
@@ -300,7 +301,7 @@ class Spectrum:
 
     @classmethod
     def from_bytes(cls, data: bytes, fingerprint: str) -> Spectrum | None:
-        """Back from `to_bytes`; None when it belongs to other files."""
+        """Read what `to_bytes` wrote; None when it belongs to other files."""
         with np.load(io.BytesIO(data)) as saved:
             if json.loads(str(saved["fingerprint"])) != fingerprint:
                 return None
@@ -327,8 +328,8 @@ def solve(moments: Moments) -> Spectrum:
     """
     if moments.bad:
         raise ReductionError(
-            f"{moments.bad} rows hold values that are not finite, and one of them spoils every component. Fix: remove "
-            "the features and featurize again."
+            f"{format_count(moments.bad, 'row')} with values that are not finite would spoil every component. Fix: "
+            "remove the features and featurize again."
         )
     if moments.n == 0:
         raise ReductionError("there is no row to reduce. Fix: check the input, and the rejects.")
@@ -352,7 +353,7 @@ def fix_signs(components: Float) -> Float:
 
 @dataclass(frozen=True)
 class Reduction:
-    """A spectrum cut to k components, and what was said about k."""
+    """A spectrum cut to k components, and the share of the variance that was asked for, if any."""
 
     spectrum: Spectrum
     k: int
@@ -385,7 +386,7 @@ class Reduction:
         return (np.asarray(x, np.float64) - self.spectrum.mean) @ self.components.T
 
     def to_bytes(self) -> bytes:
-        """`pca/model.npz`."""
+        """The bytes of `pca/model.npz`."""
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -398,31 +399,42 @@ class Reduction:
         return buffer.getvalue()
 
 
+def require_components(k: int, n: int, d: int) -> None:
+    """Refuse more components than n images with d features have.
+
+    Raises
+    ------
+    ReductionError
+        When k is more than n or d.
+    """
+    available = min(n, d)
+    if k > available:
+        raise ReductionError(
+            f"k = {k} components were asked for, but {n} images with {d} features have at most {available}. "
+            f"Fix: K={available} or less (--k {available}), or VARIANCE= (--variance)."
+        )
+
+
 def reduce(spectrum: Spectrum, *, k: int | None = None, target: float | None = None) -> Reduction:
     """Choose the number of components.
 
     Parameters
     ----------
     k : int, optional
-        As many.
+        This number.
     target : float, optional
-        Or the fewest whose shares reach this.
+        Or the smallest number whose shares of the variance add up to this.
 
     Raises
     ------
     ReductionError
         When k is more than there are rows or columns.
     """
-    available = spectrum.components.shape[0]
     if k is not None:
-        if k > available:
-            d = spectrum.mean.size
-            raise ReductionError(
-                f"k = {k} components were asked for, but {spectrum.n} images with {d} features have at most "
-                f"{available}. Fix: K={available} or less (--k {available}), or VARIANCE= (--variance)."
-            )
+        require_components(k, spectrum.n, spectrum.mean.size)
         return Reduction(spectrum, k, None)
     assert target is not None
+    available = spectrum.components.shape[0]
     cumulated = np.cumsum(spectrum.ratio[:available])
     reaching = np.flatnonzero(cumulated + 1e-12 >= target)
     return Reduction(spectrum, int(reaching[0]) + 1 if reaching.size else available, target)
@@ -473,7 +485,7 @@ def write_scores(
             writer.write(
                 pa.RecordBatch.from_arrays([batch.column("path"), batch.column("label"), column], schema=SCORES_SCHEMA)
             )
-        yield part_rows({"scores": writer.close()})
+        yield tabulate_parts({"scores": writer.close()})
 
     rows = map_parts(spark, parts, tasks, project, PART_DDL).collect()
     return [Part.from_row(row) for row in rows]

@@ -19,7 +19,6 @@ from fruits.errors import (
     CheckError,
     DiskFullError,
     FruitsError,
-    InputError,
     OutputError,
     ReductionError,
     RejectRateError,
@@ -28,8 +27,7 @@ from fruits.errors import (
 from fruits.executors import is_connect, is_on_this_machine, limit_wait
 from fruits.failures import translate_error
 from fruits.featurize import FEATURES, REJECTS, FeaturizeTask, run_wave
-from fruits.formats import ENDINGS_TEXT
-from fruits.inputs import LeftOut, require_classes, require_folder
+from fruits.inputs import LeftOut, explain_no_image, require_classes, require_folder
 from fruits.lease import Lease
 from fruits.memory import Room
 from fruits.models import PublishedModel, publish, require_model
@@ -47,11 +45,11 @@ LISTING = f"{FOLDER}/listing"
 MOMENTS = f"{FOLDER}/moments"
 TODO = f"{FOLDER}/todo"
 WAVES_AT_ONCE = 2
-"""The second fills the slots that the first one's last tasks leave free."""
+"""The second wave fills the slots that the last tasks of the first one leave free."""
 
 
 def count_slots(spark: SparkSession, request: Request) -> int:
-    """How many tasks run at once: asked for, configured, or what a local master says."""
+    """How many tasks run at once: what the request says, what Spark's settings say, or a local master's cores."""
     if request.parallelism:
         return request.parallelism
     conf = spark.conf
@@ -91,28 +89,28 @@ class Run:
         self.lease.release()
 
     def hold(self) -> None:
-        """Refuse what must leave nothing at the output, and take its lease."""
+        """Refuse an output that is the input, and take its lease; a refusal leaves nothing there."""
         self._require_apart()
         try:
             self.lease.acquire()
             self.lease.keep()
         except StorageError as error:
-            raise _as_unwritable(error) from error
+            raise _explain_unwritable(error) from error
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Leave `_run/error.json` beside the results when what is done here fails, and give the lease back."""
+    def record_failures(self) -> Iterator[None]:
+        """Write `_run/error.json` beside the results when what is done inside fails, and give the lease back."""
         try:
             yield
         except BaseException as error:
             failure = translate_error(error)
-            self._leave(error, failure)
+            self._record_failure(error, failure)
             self.lease.release()
             if failure is not None and failure is not error:
                 raise failure from error
             raise
 
-    def _leave(self, error: BaseException, failure: FruitsError | None) -> None:
+    def _record_failure(self, error: BaseException, failure: FruitsError | None) -> None:
         if not self.lease.is_held:
             return  # the output is another run's
         phase = self.progress.snapshot()["phase"]
@@ -129,16 +127,16 @@ class Run:
             self.progress.finish(phase)
             self.output.write(ERROR, json.dumps(record, indent=1, ensure_ascii=False).encode())
         except FruitsError as record_failure:
-            # the output itself may be what failed; the first error is the one to raise
+            # the output itself may have failed; the first error is the one to raise
             print(f"(the error could not be recorded below the output: {record_failure})")  # noqa: T201
 
     def prepare(self) -> None:
-        """Do what needs no Spark: look for the input, and begin to prepare the network and to list the images."""
+        """Do what needs no Spark: check the input, and begin to prepare the network and to list the images."""
         with self.progress.phase("start"):
             try:
                 self.progress.start()
             except StorageError as error:
-                raise _as_unwritable(error) from error
+                raise _explain_unwritable(error) from error
             outputs.sweep_temporary(self.output, self.started)
             require_folder(self.source)
             require_model(self.request)
@@ -149,7 +147,7 @@ class Run:
         self.walking = pool.submit(listing.walk_down, self.source, self.output.child(LISTING))
 
     def execute(self, spark: SparkSession) -> dict[str, Any]:
-        """All phases; returns what `run.json` says.
+        """Run all phases; returns what `run.json` says.
 
         Raises
         ------
@@ -175,7 +173,7 @@ class Run:
                 self._featurize(plan, model, state)
         with progress.phase("tidy"):
             state = self._tidy(images, model)
-        with self._counting(listed, state) as counting:
+        with self._count_meanwhile(listed, state) as counting:
             with progress.phase("reduce"):
                 self.output.delete(outputs.RUN)  # from here on the old results are being replaced
                 reduction, scores, csv = self._reduce(state)
@@ -183,16 +181,16 @@ class Run:
                 counts = counting.result()
                 _require_scores(counts, scores)
         with progress.phase("report"):
-            summary = self._summary(plan, model, state, reduction, counts, csv)
+            summary = self._summarise(plan, model, state, reduction, counts, csv)
             page = report.build_page(spark, self.source, self.output, state, scores, reduction, counts, summary)
             self.output.write(outputs.REPORT, page.encode())
         return self._finish(summary, state, scores)
 
     def _plan(self, listed: DataFrame, images: int, model: PublishedModel) -> tuple[planning.Plan, manifests.State]:
-        """What is to be done, and what counts already; rows of images gone or changed have left."""
+        """What is to be done, and what counts already, without the rows of images that are gone or changed."""
         todo, slots = self.output.child(TODO), self.slots
         state = manifests.load(self.output, model)
-        plan = planning.plan_of_listing(
+        plan = planning.plan_first_run(
             self.listed, self.output.child(LISTING), self.selection, state, slots
         ) or planning.make_plan(self.spark, listed, self.selection, images, self.output, state, todo, slots)
         self.lease.require()
@@ -205,7 +203,7 @@ class Run:
         return plan, state
 
     def _tidy(self, images: int, model: PublishedModel) -> manifests.State:
-        """What counts now; few rejects, no many small files, and nothing else lies there."""
+        """What counts now: refuses too many rejects, merges small files, and deletes files that do not count."""
         self.lease.require()
         state = manifests.load(self.output, model)
         self._require_few_rejects(state, images)
@@ -215,9 +213,9 @@ class Run:
         return state
 
     def _finish(self, summary: dict[str, Any], state: manifests.State, scores: list[Part]) -> dict[str, Any]:
-        """Leave the results and `run.json`, and nothing else."""
+        """Write `run.json` and delete everything that is no result."""
         self.lease.require()
-        # an attempt that Spark gave up may have finished its file meanwhile
+        # an attempt that Spark gave up may have finished its file in the meantime
         manifests.sweep(self.output, state)
         outputs.keep_only(self.output.child(outputs.SCORES), scores)
         summary["seconds"] = {name: round(value, 3) for name, value in self.progress.seconds.items()}
@@ -229,24 +227,20 @@ class Run:
         return summary
 
     def _require_possible(self, images: int, model: PublishedModel) -> None:
-        """A k that cannot be, and features that nobody can hold, are refused before the work, not after it."""
-        limit = min(images, model.dimension)
-        if self.request.k is not None and self.request.k > limit:
-            raise ReductionError(
-                f"k = {self.request.k} components were asked for, but {images} images with {model.dimension} features "
-                f"have at most {limit}. Fix: K={limit} or less (--k {limit}), or VARIANCE= (--variance)."
-            )
+        """Refuse an impossible k, and more features than memory holds, before the work and not after it."""
+        if self.request.k is not None:
+            pca.require_components(self.request.k, images, model.dimension)
         Room.from_settings(self.spark.conf.get, self.slots).require(model.dimension)
 
     def _require_apart(self) -> None:
-        """Results inside the input are fine unless they would be listed as classes; the input itself is not."""
+        """Refuse an output that is the input; a folder inside the input is fine."""
         if _make_canonical(self.output) == _make_canonical(self.source):
             raise OutputError(
                 f"input and output are the same place, {self.source.uri}. Fix: give the results a folder of their own."
             )
 
     def _list(self) -> tuple[DataFrame, int]:
-        """List the input and say what of it is selected; returns all images, from files, and the number selected."""
+        """List the input and select images; returns a table of all images, and how many are selected."""
         target = self.output.child(LISTING)
         assert self.walking is not None
         walk = self.walking.result()
@@ -254,29 +248,25 @@ class Run:
         self.listed = parts
         images = sum(part.rows for part in parts)
         if not images:
-            left_out = f" {self.left_out.sentence()}." if self.left_out else ""
-            raise InputError(
-                f"there is no image below {self.source.uri}: no file ends in {ENDINGS_TEXT}.{left_out} Fix: check the "
-                "address; images lie in <class>/<name>.jpg."
-            )
+            raise explain_no_image(self.source, self.left_out)
         frame = listing.read_listing(self.spark, target, parts, self.slots)
         request = self.request
         if request.classes:
             require_classes(normalise_names(request.classes), listing.counts_by_label(frame))
         self.selection = select(frame, request.classes, request.limit, len(self.source.uri) + 1)
-        return frame, images if self.selection.is_whole else frame.where(self.selection.column()).count()
+        return frame, images if self.selection.is_whole else frame.where(self.selection.make_column()).count()
 
     def _featurize(self, plan: planning.Plan, model: PublishedModel, state: manifests.State) -> None:
         sizing = planning.Sizing.choose(plan.todo_images, self.slots)
         rejected = sum(part.rows for part in state.rejects)
         waves = group_parts(plan.todo, sizing.waves)
 
-        def wave(number: int, parts: list[Part]) -> int:
+        def featurize_wave(number: int, parts: list[Part]) -> int:
             tag_jobs(self.spark, self.run_id)
             name = f"wave-{number:05d}"
             images = sum(part.rows for part in parts)
             turns = sizing.take_turns(images, self.slots, is_last=number == len(waves) - 1)
-            self.progress.wave_started(name)
+            self.progress.start_wave(name)
             task = FeaturizeTask(
                 source=self.source,
                 output=self.output,
@@ -288,7 +278,7 @@ class Run:
             self.lease.require()
             manifests.write(self.output, model, parts_written[FEATURES], parts_written[REJECTS])
             rejects = sum(part.rows for part in parts_written[REJECTS])
-            self.progress.wave_done(name, sum(part.rows for part in parts_written[FEATURES]), rejects)
+            self.progress.end_wave(name, sum(part.rows for part in parts_written[FEATURES]), rejects)
             return rejects
 
         with ThreadPoolExecutor(WAVES_AT_ONCE, thread_name_prefix="wave") as pool:
@@ -298,9 +288,9 @@ class Run:
                     if len(running) == WAVES_AT_ONCE:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         rejected += sum(future.result() for future in done)
-                        if rejected > self._allowed(plan.images):
+                        if rejected > self._count_allowed(plan.images):
                             break  # _require_few_rejects says why, when the waves under way have ended
-                    running.add(pool.submit(wave, number, parts))
+                    running.add(pool.submit(featurize_wave, number, parts))
                 done, _ = wait(running, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
@@ -308,12 +298,12 @@ class Run:
                 cancel_jobs(self.spark, self.run_id)
                 raise
 
-    def _allowed(self, images: int) -> int:
+    def _count_allowed(self, images: int) -> int:
         return math.floor(self.request.max_reject_rate * images + 1e-9)  # 0.29 of 100 are 29
 
     def _require_few_rejects(self, state: manifests.State, images: int) -> None:
         rejected = sum(part.rows for part in state.rejects)
-        if rejected <= self._allowed(images):
+        if rejected <= self._count_allowed(images):
             return
         columns = {"path": "string", "reason": "string"}
         frame = read_frame(self.spark, self.output.child(REJECTS), state.rejects, columns=columns, tasks=1)
@@ -324,12 +314,12 @@ class Run:
             "more with MAX_REJECT_RATE= (--max-reject-rate); what is featurized is kept."
         )
 
-    def _spectrum(self, state: manifests.State) -> pca.Spectrum:
-        """The spectrum of exactly these rows: kept from an earlier run, or computed."""
+    def _find_spectrum(self, state: manifests.State) -> pca.Spectrum:
+        """The spectrum of exactly these rows: saved by an earlier run, or computed."""
         fingerprint = state.fingerprint + self.selection.fingerprint
         try:
             saved = pca.Spectrum.from_bytes(self.output.read(outputs.SPECTRUM), fingerprint)
-        except Exception:  # noqa: BLE001 - none there, or damaged in any of a zip file's ways: it is only a saving
+        except Exception:  # noqa: BLE001 - it is missing, or damaged in any way: it only saves time
             saved = None
         if saved is not None:
             return saved
@@ -352,7 +342,7 @@ class Run:
                 "no image could be featurized, so there is nothing to reduce. Fix: replace the images (all are named, "
                 f"with the reason, in {self.output.location(REJECTS)}), and run it again."
             )
-        reduction = pca.reduce(self._spectrum(state), k=self.request.k, target=self.request.target)
+        reduction = pca.reduce(self._find_spectrum(state), k=self.request.k, target=self.request.target)
 
         def publish_model(data: bytes) -> str:
             self.output.write(outputs.MODEL, data)
@@ -375,8 +365,8 @@ class Run:
         return reduction, parts, outputs.write_scores_csv(self.output, parts, reduction.k)
 
     @contextmanager
-    def _counting(self, listed: DataFrame, state: manifests.State) -> Iterator[Future[list[checks.ClassCount]]]:
-        """Count while what stands in the block is done: Spark's part of one fills the driver's part of the other."""
+    def _count_meanwhile(self, listed: DataFrame, state: manifests.State) -> Iterator[Future[list[checks.ClassCount]]]:
+        """Count while the block runs: Spark works on one while the driver works on the other."""
         with ThreadPoolExecutor(1, thread_name_prefix="count") as pool:
             try:
                 yield pool.submit(self._count, listed, state)
@@ -387,13 +377,13 @@ class Run:
     def _count(self, listed: DataFrame, state: manifests.State) -> list[checks.ClassCount]:
         tag_jobs(self.spark, self.run_id)
         features, rejects = (
-            planning.keys_frame(self.spark, self.output, folder, parts, self.slots)
+            planning.read_keys(self.spark, self.output, folder, parts, self.slots)
             for folder, parts in ((FEATURES, state.features), (REJECTS, state.rejects))
         )
-        selected = self.selection.column()
+        selected = self.selection.make_column()
         return checks.count_classes(listed.where(selected), features.where(selected), rejects)
 
-    def _summary(
+    def _summarise(
         self,
         plan: planning.Plan,
         model: PublishedModel,
@@ -440,8 +430,8 @@ class Run:
         }
 
 
-def _as_unwritable(error: StorageError) -> FruitsError:
-    """A full disk stays what it is, whenever it is met; any other trouble at the start is the output's."""
+def _explain_unwritable(error: StorageError) -> FruitsError:
+    """A full disk stays a full disk; any other trouble at the start is reported as the output's."""
     sentence = f"the results cannot be written. {error}"
     return DiskFullError(sentence) if isinstance(error, DiskFullError) else OutputError(sentence)
 
@@ -453,7 +443,7 @@ def _require_scores(counts: list[checks.ClassCount], scores: list[Part]) -> None
 
 
 def tag_jobs(spark: SparkSession, tag: str) -> None:
-    """Name the jobs that this thread starts: a context may be shared with other people's."""
+    """Tag the jobs that this thread starts: other people's may share the context."""
     if is_connect(spark):
         spark.addTag(tag)
     else:
@@ -461,46 +451,46 @@ def tag_jobs(spark: SparkSession, tag: str) -> None:
 
 
 def cancel_jobs(spark: SparkSession, tag: str) -> None:
-    """Stop what runs on the cluster under a name; where Spark has ended already, nothing runs."""
+    """Stop the jobs with a tag; where Spark has ended already, nothing runs."""
     try:
         if is_connect(spark):
             spark.interruptTag(tag)
         else:
             spark.sparkContext.cancelJobsWithTag(tag)
-    except Exception as error:  # noqa: BLE001 - of whatever kind: what is told is why the run ends, not this
+    except Exception as error:  # noqa: BLE001 - whatever it is: the error to report is the one that ended the run
         print(f"(Spark could not be asked to stop its jobs: {type(error).__name__})")  # noqa: T201
 
 
 def _make_canonical(store: Store) -> str:
-    """What tells two addresses of one place: links followed, and the scheme left out that stores share."""
+    """The same text for all addresses of one place: links are followed, and s3:// equals s3a://."""
     if store.is_local:
         return str(Path(store.uri).resolve())
     return f"{store.fs.type_name}://{store.path('')}"
 
 
 def begin(request: Request) -> Run:
-    """Hold the output, refuse what needs no Spark to be refused, and start to prepare the network.
+    """Take the output's lease, refuse what can be refused without Spark, and start to prepare the network.
 
     Returns
     -------
     Run
-        A context that gives the output back; for `run`.
+        A context that gives the lease back; for `run`.
 
     Raises
     ------
     FruitsError
-        For an input that is not there; and for an output that cannot be written, is the input or another run's, where
-        nothing is left.
+        For an input that is missing; and for an output that cannot be written, is the input, or belongs to another run,
+        at which nothing is written.
     """
     job = Run(request)
     job.hold()
-    with job.recorded():
+    with job.record_failures():
         job.prepare()
     return job
 
 
 def run(spark: SparkSession, request: Request, started_run: Run | None = None) -> dict[str, Any]:
-    """Execute a request, and leave `_run/error.json` beside the results when it fails.
+    """Execute a request, and write `_run/error.json` beside the results when it fails.
 
     Parameters
     ----------
@@ -518,8 +508,8 @@ def run(spark: SparkSession, request: Request, started_run: Run | None = None) -
     Raises
     ------
     FruitsError
-        For every failure with a known cause; a worker's own error is raised as it was meant.
+        For every failure with a known cause; a worker's error is raised as the worker raised it.
     """
-    # the record of a failure is made of what limit_wait raises, not of Spark's word that a job was cancelled
-    with started_run or begin(request) as job, job.recorded(), limit_wait(spark):
+    # what limit_wait raises is recorded, and not Spark's own error about a job that was cancelled
+    with started_run or begin(request) as job, job.record_failures(), limit_wait(spark):
         return job.execute(spark)

@@ -26,9 +26,9 @@ from fruits.parts import (
     PartWriter,
     is_whole,
     map_parts,
-    part_rows,
     read_batches,
     read_frame,
+    tabulate_parts,
 )
 from fruits.selection import Selection
 from fruits.store import Store
@@ -50,25 +50,25 @@ FEATURIZED = "featurized"
 MIN_IMAGES_PER_TASK = 512
 MAX_IMAGES_PER_TASK = 4096
 FEWEST_IMAGES_PER_TASK = 16
-"""Of less than four calls of the network a task is mostly its own start, and its file mostly its own footer."""
+"""With fewer than four calls of the network a task is mostly its own start, and its file mostly its own footer."""
 SMALL_ROWS = 256
 SMALL_FILES = 16
-"""More files than that, and than four a slot, with fewer than `SMALL_ROWS` rows are written together."""
+"""More files than that, and than four per slot, with fewer than `SMALL_ROWS` rows are merged."""
 LEAST_IMAGES_OF_LAST_TASKS = 64
 MOST_HALVINGS = 3
 TASKS_PER_SLOT = 8
 TASKS_PER_SLOT_AND_WAVE = 2
 
 
-def keys_frame(
+def read_keys(
     spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], tasks: int, *, prove: bool = False
 ) -> DataFrame:
-    """Key columns of feature or reject files, with the file each row lies in; no feature is read.
+    """Read the key columns of feature or reject files, with the file of each row; no feature is read.
 
     Parameters
     ----------
     prove : bool
-        Read every byte, and compare its digest: a file that is missing or damaged gives one row of the kind `DAMAGED`,
+        Read every byte and compare the digest: a file that is missing or damaged gives one row of the kind `DAMAGED`,
         without a path, whose ``part`` is ``<folder>/<name>``.
     """
     store = output.child(folder)
@@ -89,7 +89,7 @@ def keys_frame(
                     schema=_KEYS_SCHEMA,
                 )
 
-    if not parts:  # a table of Python's rows would start workers of another kind
+    if not parts:  # a table made of Python rows would start workers of another kind
         nothing = (f"cast(null as {kind}) as {name}" for name, kind in map(str.split, _KEYS_DDL.split(", ")))
         return spark.range(0).selectExpr(*nothing).where("false")
     return map_parts(spark, parts, tasks, read, _KEYS_DDL)
@@ -102,11 +102,11 @@ class Plan:
     Attributes
     ----------
     images : int
-        That the result will cover.
+        How many images the result will cover.
     todo : list of Part
         Files of images to featurize, cut so that a few of them make a wave.
     todo_store : Store
-        Where they lie.
+        The folder of these files.
     stale : list of Part
         Files of rows to leave out: feature and reject rows whose image was removed or changed, and rejects that are
         tried again.
@@ -131,7 +131,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sizing:
-    """How the images to do are cut.
+    """How the images to featurize are divided.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class Sizing:
 
     @classmethod
     def choose(cls, images: int, slots: int) -> Sizing:
-        """Equal tasks, a multiple of the slots; few enough that files stay few."""
+        """Choose equal tasks, a multiple of the slots, and so large that there are few files."""
         ideal = min(max(images / (slots * TASKS_PER_SLOT), MIN_IMAGES_PER_TASK), MAX_IMAGES_PER_TASK)
         rounds = max(1, round(images / (slots * ideal)))
         per_task = max(FEWEST_IMAGES_PER_TASK, -(-images // (slots * rounds)))
@@ -155,10 +155,10 @@ class Sizing:
         return cls(max(1, min(slots * rounds, slots * TASKS_PER_SLOT_AND_WAVE)), per_task, waves)
 
     def take_turns(self, images: int, slots: int, *, is_last: bool) -> list[int]:
-        """Which task of a wave takes which image: numbers of tasks, which begin anew behind the last.
+        """Deal the images of a wave to its tasks: the number of each image's task, which repeats after the last one.
 
-        All tasks are alike but in the last wave: there a slot's tasks take a half, a quarter and two eighths of its
-        share, so that a slot which was faster than the others waits for little (guided self-scheduling:
+        All tasks are equal except in the last wave: there a slot's tasks take a half, a quarter and two eighths of its
+        share, so that a slot that is faster than the others does not wait long (guided self-scheduling:
         Polychronopoulos and Kuck, 1987).
 
         >>> Sizing(tasks=4, images_per_task=500, waves=2).take_turns(2_000, 2, is_last=False)
@@ -188,7 +188,7 @@ def make_plan(
     """Compare the images listed with what is there already, in one pass over both.
 
     Features of images that are there but not selected are neither to do nor stale: they stay. Rejects of such images,
-    which nothing was paid for, leave: the rejects are always those of the run.
+    which cost nothing, are removed: the rejects are always those of the run.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def make_plan(
     """
     expected = versions.collect_versions()
     stale_store = target.child("stale")
-    frame = _compared(spark, listed, selection, output, state, slots)
+    frame = _compare(spark, listed, selection, output, state, slots)
 
     def divide(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         versions.require_same(expected)
@@ -213,8 +213,8 @@ def make_plan(
             is_damaged = pc.equal(leaving.column("kind"), DAMAGED)
             stale.write(leaving.filter(pc.invert(is_damaged)).select(list(_STALE)).cast(_STALE_SCHEMA))
             for name in leaving.filter(is_damaged).column("part").to_pylist():
-                yield part_rows({DAMAGED: Part(name, 0)})
-        yield part_rows({"todo": todo.close(), "stale": stale.close()})
+                yield tabulate_parts({DAMAGED: Part(name, 0)})
+        yield tabulate_parts({"todo": todo.close(), "stale": stale.close()})
 
     files = max(1, min(Sizing.choose(images, slots).waves * 2, 2000))
     rows = frame.repartition(files).mapInArrow(divide, PART_DDL).collect()
@@ -225,13 +225,13 @@ def make_plan(
     return Plan(images, parts_by_kind.get("todo", []), target, parts_by_kind.get("stale", []), damaged)
 
 
-def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state: State, slots: int) -> Plan | None:
-    """The plan of a first run over all images: the files of the listing themselves, where they make equal waves.
+def plan_first_run(parts: list[Part], store: Store, selection: Selection, state: State, slots: int) -> Plan | None:
+    """Plan a first run over all images: the files of the listing themselves, where they make equal waves.
 
     Returns
     -------
     Plan or None
-        None where images must be compared, chosen, or divided again.
+        None where images must be compared, selected, or divided again.
     """
     images = sum(part.rows for part in parts)
     waves = Sizing.choose(images, slots).waves
@@ -241,18 +241,18 @@ def plan_of_listing(parts: list[Part], store: Store, selection: Selection, state
     return Plan(images, parts, store, [], [])
 
 
-def _compared(
+def _compare(
     spark: SparkSession, listed: DataFrame, selection: Selection, output: Store, state: State, slots: int
 ) -> DataFrame:
-    """Images to do and rows that are stale. Sorted and merged: a table of all images fits no memory at once."""
+    """Images to do and rows that are stale. By a sort-merge join: a table of all images fits into no memory."""
     from pyspark.sql import functions as sf
 
-    images = listed.select(*COLUMNS, selection.column().alias("wanted"))
+    images = listed.select(*COLUMNS, selection.make_column().alias("wanted"))
     if not (state.features or state.rejects):
         nothing = "cast(null as string) as kind", "cast(null as string) as part"
         return images.where("wanted").selectExpr(*COLUMNS, *nothing, "true as todo", "false as stale")
-    features = keys_frame(spark, output, FEATURES, state.features, slots, prove=True)
-    rejects = keys_frame(spark, output, REJECTS, state.rejects, slots, prove=True)
+    features = read_keys(spark, output, FEATURES, state.features, slots, prove=True)
+    rejects = read_keys(spark, output, REJECTS, state.rejects, slots, prove=True)
     keys = features.unionByName(rejects).select(*KEY, "kind", "part")
     both = images.hint("merge").join(keys.hint("merge"), KEY, "full_outer")
     again = "(part is null or kind = 'read')"
@@ -270,7 +270,7 @@ def _compared(
 def rewrite_without(
     spark: SparkSession, plan: Plan, output: Store, state: State, target: Store, tasks: int
 ) -> tuple[list[Part], list[Part]]:
-    """Write the files that hold stale rows again, without these, and leave damaged ones out; all others stay.
+    """Rewrite the files that hold stale rows without these rows, and leave damaged files out; all others stay.
 
     Returns
     -------
@@ -300,11 +300,11 @@ def rewrite_without(
 
 
 def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa.RecordBatch]:
-    """Write files again without their stale rows: of each, one row that names it and one of what takes its place.
+    """Rewrite files without their stale rows: yields for each a row that names it, and one that names its replacement.
 
     Parameters
     ----------
-    stale : rows of `_STALE`, those of one file together
+    stale : rows with the columns of `_STALE`, those of one file together
     """
     rows = (row for batch in stale for row in batch.to_pylist())
     for name, group in groupby(rows, key=lambda row: str(row["part"])):
@@ -313,27 +313,29 @@ def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa
         gone = pa.array([row["path"] for row in members], pa.string())
         writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
         for batch in read_batches(output.child(folder), [name]):
-            rest = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
-            writer.write(rest.cast(_SCHEMAS[folder]))
-        yield part_rows({REPLACED: Part(name, len(members)), folder: writer.close()})
+            current = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
+            writer.write(current.cast(_SCHEMAS[folder]))
+        yield tabulate_parts({REPLACED: Part(name, len(members)), folder: writer.close()})
 
 
 def merge_small(spark: SparkSession, output: Store, state: State, slots: int) -> tuple[list[Part], list[Part]] | None:
-    """Write the small files that many small runs left together; None where there are not many.
+    """Merge the small files that many small runs left; None where there are not many.
 
     Returns
     -------
     list of Part, list of Part
         All feature files and all reject files that then make the result.
     """
-    features = _merged(spark, output, FEATURES, state.features, slots)
-    rejects = _merged(spark, output, REJECTS, state.rejects, slots)
+    features = _merge_folder(spark, output, FEATURES, state.features, slots)
+    rejects = _merge_folder(spark, output, REJECTS, state.rejects, slots)
     if features is rejects is None:
         return None
     return features or list(state.features), rejects or list(state.rejects)
 
 
-def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], slots: int) -> list[Part] | None:
+def _merge_folder(
+    spark: SparkSession, output: Store, folder: str, parts: tuple[Part, ...], slots: int
+) -> list[Part] | None:
     small = [part for part in parts if part.rows < SMALL_ROWS]
     if len(small) <= max(SMALL_FILES, 4 * slots):
         return None
@@ -344,7 +346,7 @@ def _merged(spark: SparkSession, output: Store, folder: str, parts: tuple[Part, 
         writer = PartWriter(store, _SCHEMAS[folder], plain=_PLAIN[folder])
         for batch in table.to_batches(max_chunksize=ROWS_PER_GROUP):
             writer.write(batch)
-        yield part_rows({folder: writer.close()})
+        yield tabulate_parts({folder: writer.close()})
 
     files = -(-sum(part.rows for part in small) // MAX_IMAGES_PER_TASK)
     rows = map_parts(spark, small, files, write, PART_DDL).collect()

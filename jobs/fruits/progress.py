@@ -1,7 +1,7 @@
-"""What a run says while it runs: `_run/progress.json`, rewritten every few seconds on the store of the results.
+"""The progress of a run: `_run/progress.json`, rewritten every few seconds beside the results.
 
-Workers report by a small file each (a *heartbeat*); the driver adds them up. Nothing of it decides about a result,
-holds up what computes, or ends a run because it cannot be written.
+Each worker reports in a small file (a *heartbeat*); the driver adds them up. No result depends on it, no computation
+waits for it, and a run goes on where it cannot be written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fruits.errors import StorageError
 from fruits.store import Store
 
 LEAST_FOR_A_RATE = 1000
-"""Images; with fewer a rate says more about the start of Python and the network than about the run."""
+"""Images; with fewer, a rate says more about the start of Python and the network than about the run."""
 FOLDER = "_run"
 PROGRESS = f"{FOLDER}/progress.json"
 ERROR = f"{FOLDER}/error.json"
@@ -34,7 +34,7 @@ def choose_heartbeat_interval(tasks: int) -> float:
 
 
 def read_progress(output: Store) -> dict[str, Any] | None:
-    """The newest report at an output; None where there is none, or it is just being replaced."""
+    """Read the newest report at an output; None where there is none, or it is being replaced."""
     try:
         report = json.loads(output.read(PROGRESS))
     except (OSError, ValueError, RecursionError):
@@ -43,7 +43,7 @@ def read_progress(output: Store) -> dict[str, Any] | None:
 
 
 class Heartbeat:
-    """A worker's own report; `beat` costs nothing until the interval is over, and then another thread writes."""
+    """A worker's report; `beat` does nothing before the interval is over, and then another thread writes."""
 
     def __init__(self, output: Store, name: str, interval: float) -> None:
         self._output = output
@@ -62,7 +62,7 @@ class Heartbeat:
             self._writing = self._pool.submit(self._write, json.dumps({"done": done, "rejected": rejected}).encode())
 
     def _write(self, data: bytes) -> None:
-        with suppress(OSError, StorageError):  # a full disk or a store in trouble is met where it matters
+        with suppress(OSError, StorageError):  # a full disk or a store in trouble shows where it matters
             self._output.write(self._key, data)
 
 
@@ -93,7 +93,7 @@ class Progress:
         self._todo = 0
         self._finished: dict[str, tuple[int, int]] = {}
         self._running: set[str] = set()
-        self._beaten: dict[str, tuple[int, int]] = {}
+        self._beats: dict[str, tuple[int, int]] = {}
         self._featurizing_since: float | None = None
 
     def start(self) -> None:
@@ -104,7 +104,7 @@ class Progress:
         StorageError
             When it cannot.
         """
-        with suppress(OSError, StorageError):  # whatever lies in their place: nothing depends on heartbeats
+        with suppress(OSError, StorageError):  # whatever it is: nothing depends on heartbeats
             self._output.delete_folder(HEARTBEATS)
         self._output.delete(ERROR)
         self._write()
@@ -131,23 +131,23 @@ class Progress:
                 self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
     def plan(self, images: int, todo: int) -> None:
-        """How many images the result will cover, and how many must be featurized for it."""
+        """Note how many images the result will cover, and how many must be featurized for it."""
         with self._lock:
             self._images, self._todo = images, todo
             self._featurizing_since = time.monotonic()
 
-    def wave_started(self, wave: str) -> None:
+    def start_wave(self, wave: str) -> None:
         with self._lock:
             self._running.add(wave)
 
-    def wave_done(self, wave: str, done: int, rejected: int) -> None:
-        """A wave's final counts replace what its heartbeats said."""
+    def end_wave(self, wave: str, done: int, rejected: int) -> None:
+        """Replace the counts of a wave's heartbeats by its final counts."""
         with self._lock:
             self._running.discard(wave)
             self._finished[wave] = (done, rejected)
 
     def add_up(self) -> None:
-        """Read the heartbeats of the waves that run.
+        """Add up the heartbeats of the running waves.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class Progress:
                 beat = json.loads(self._output.read(key))
                 return wave, int(beat["done"]), int(beat["rejected"])
             except (OSError, ValueError, KeyError, TypeError):
-                return wave, 0, 0  # being rewritten just now
+                return wave, 0, 0  # it is being replaced
 
         sums = dict.fromkeys(waves, (0, 0))
         with ThreadPoolExecutor(16) as pool:
@@ -174,15 +174,15 @@ class Progress:
                 if wave in sums:
                     sums[wave] = sums[wave][0] + done, sums[wave][1] + rejected
         with self._lock:
-            self._beaten = sums
+            self._beats = sums
 
     def snapshot(self) -> dict[str, Any]:
         """What `progress.json` says now."""
         with self._lock:
             phase = self._phase
-            beaten = [counts for wave, counts in self._beaten.items() if wave in self._running]
-            done = sum(d for d, _ in [*self._finished.values(), *beaten])
-            rejected = sum(r for _, r in [*self._finished.values(), *beaten])
+            beats = [counts for wave, counts in self._beats.items() if wave in self._running]
+            done = sum(d for d, _ in [*self._finished.values(), *beats])
+            rejected = sum(r for _, r in [*self._finished.values(), *beats])
             since = self._featurizing_since
             seconds = time.monotonic() - since if since is not None and phase == "featurize" else None
             rate = done / seconds if seconds and done else None

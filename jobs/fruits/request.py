@@ -1,4 +1,4 @@
-"""What a run is asked to do: one dataclass. Whatever reads or lists its fields goes by what is written here.
+"""What a run is asked to do: one dataclass, from which everything that reads or lists its fields is derived.
 
 The job's command line and the request file (`fruits.command_line`), make's variables, `fruits`' options and the tables
 in README and docs are derived from the fields: a new one is written in this file, and nowhere else.
@@ -21,7 +21,7 @@ PRECISIONS = ("f32", "bf16")
 
 
 def parse_whole(text: str) -> int:
-    """A whole number in plain digits, at most fifteen: what a float holds exactly, and a typing error does not give.
+    """A whole number in plain digits, at most fifteen: a float holds it exactly, and a typing error is refused.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def parse_share(text: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a field is, for whoever reads it from a text or explains it.
+    """What a field is, for reading it from a text and for explaining it.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Meaning:
     kind : text, a whole number, a share (0.95 or 95%), or names
     shown : what stands for the value in a help text
     otherwise : what a run takes where the field is left out and its default is None
-    typed : whether users give it; the other fields are set by the commands
+    typed : whether users set it; the other fields are set by the commands
     """
 
     text: str
@@ -92,12 +92,12 @@ class Meaning:
         Raises
         ------
         ValueError
-            When it is not a number, and should be one.
+            When the field is a number and the text is not.
         """
         return parse_whole(text) if self.kind == "whole" else parse_share(text) if self.kind == "share" else text
 
     def fits(self, value: Any) -> bool:
-        """Whether a JSON value is of the field's kind."""
+        """Whether a JSON value has the field's kind."""
         if self.kind == "names":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
         if self.kind == "text":
@@ -113,7 +113,7 @@ def _describe(text: str, **options: Any) -> dict[str, Meaning]:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a run is asked for. Each field's metadata says what it is; `MEANINGS` has them by name.
+    """What a run is asked for. Each field's metadata describes it; `MEANINGS` has the metadata by name.
 
     Notes
     -----
@@ -254,14 +254,23 @@ class Request:
             if name not in MEANINGS:
                 raise UsageError(f"the request has an unknown field '{name}'. Fix: one of {', '.join(MEANINGS)}.")
             if value is not None and not MEANINGS[name].fits(value):
-                raise UsageError(f"the request's field '{name}' cannot be {json.dumps(value)[:80]}.")
+                raise UsageError(
+                    f"the request's field '{name}' cannot be {json.dumps(value)[:80]}. "
+                    f"Fix: {_KINDS[MEANINGS[name].kind]}."
+                )
         present = {name: value for name, value in values.items() if value is not None}
         missing = [name for name in ("input", "output") if name not in present]
         if missing:
-            raise UsageError(f"the request lacks {' and '.join(missing)}.")
+            raise UsageError(f"the request lacks {' and '.join(missing)}. Fix: add it to the request.")
         if "classes" in present:
             present["classes"] = tuple(present["classes"])
         return cls(**present)
 
 
+_KINDS = {
+    "text": "a text",
+    "whole": "a whole number of at most 15 digits",
+    "share": "a number, such as 0.95",
+    "names": "a list of texts",
+}
 MEANINGS: dict[str, Meaning] = {f.name: f.metadata["meaning"] for f in fields(Request)}

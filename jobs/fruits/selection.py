@@ -35,11 +35,11 @@ class Selection:
     Attributes
     ----------
     classes : tuple of str
-        Labels; empty: all.
+        Labels; empty for all.
     last : str, optional
-        The largest SHA-256 of a path that belongs to it; None: all.
+        The largest SHA-256 of a path that is selected; None for all.
     skip : int
-        Characters of a path that say where the input lies, and are not hashed: a copy elsewhere gives the same images.
+        Length of the input's address, which is not hashed with the path: a copy elsewhere gives the same images.
     """
 
     classes: tuple[str, ...] = ()
@@ -56,8 +56,8 @@ class Selection:
         """Changes with what is selected; empty for all images."""
         return "" if self.is_whole else json.dumps([sorted(self.classes), self.last])
 
-    def column(self) -> Column:
-        """The condition on a table with the columns path and label."""
+    def make_column(self) -> Column:
+        """The condition as a column of Spark's, for a table with the columns path and label."""
         from pyspark.sql import functions as sf
 
         condition = sf.lit(True)
@@ -68,7 +68,7 @@ class Selection:
         return condition
 
     def filter(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The rows of a batch with the columns path and label that belong to it."""
+        """Keep the selected rows of a batch with the columns path and label."""
         if self.classes:
             batch = batch.filter(pc.is_in(batch.column("label"), value_set=pa.array(self.classes, pa.string())))
         if self.last is not None:
@@ -81,7 +81,7 @@ EVERYTHING = Selection()
 
 
 def hash_key(key: str) -> str:
-    """What a limit goes by; the same in Spark and in Python."""
+    """The hash of a path by which a limit selects; the same in Spark and in Python."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -92,23 +92,23 @@ def _hash_column(skip: int) -> Column:
 
 
 def select(frame: DataFrame, classes: Iterable[str], limit: int | None, skip: int = 0) -> Selection:
-    """The selection that some classes, and at most so many images of a table, make.
+    """Select some classes, and at most `limit` images of a table.
 
     The limit takes the images whose paths have the smallest hashes: always the same ones, from all over the input.
-    Counts by the first digits say where it lies; only the few images that share these digits are sorted.
+    Counts by the first digits tell where the limit is; only the few images that share these digits are sorted.
     """
     from pyspark.sql import functions as sf
 
-    chosen = Selection(tuple(normalise_names(classes)), skip=skip)
+    selection = Selection(tuple(normalise_names(classes)), skip=skip)
     if limit is None:
-        return chosen
-    hashes = frame.where(chosen.column()).select(_hash_column(skip).alias("hash"))
+        return selection
+    hashes = frame.where(selection.make_column()).select(_hash_column(skip).alias("hash"))
     prefix = sf.substring("hash", 1, _PREFIX)
     counts = hashes.groupBy(prefix.alias("prefix")).count().collect()
     remaining = limit
     for digits, images in sorted((str(row["prefix"]), int(row["count"])) for row in counts):
         if images >= remaining:
             shared = hashes.where(prefix == digits).orderBy("hash").limit(remaining).collect()
-            return replace(chosen, last=max(str(row["hash"]) for row in shared))
+            return replace(selection, last=max(str(row["hash"]) for row in shared))
         remaining -= images
-    return chosen
+    return selection

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fruits.errors import DiskFullError, StorageError, UsageError
+from fruits.wording import read_first_line
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
 GCS_SCHEMES = ("gs", "gcs")
@@ -33,8 +34,8 @@ AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
 class Entry:
     """One file or folder.
 
-    ``key`` is relative to the store; ``mtime`` in nanoseconds since 1970, 0 where unknown; ``kind`` says of what is no
-    regular file what it is.
+    ``key`` is relative to the store; ``mtime`` in nanoseconds since 1970, 0 where unknown; ``kind`` says what something
+    is that is no regular file.
     """
 
     key: str
@@ -61,16 +62,16 @@ def split_uri(uri: str) -> tuple[str, str]:
 def make_s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Arguments for `pyarrow.fs.S3FileSystem`; endpoint and region as AWS's variables say (in ``environ`` if given).
 
-    pyarrow's constructor reads neither ``AWS_ENDPOINT_URL`` nor, without instance metadata, a region; with neither it
-    asks us-east-1 and, in a private subnet, hangs.
+    pyarrow's constructor does not read ``AWS_ENDPOINT_URL`` and finds a region only by instance metadata; without, it
+    calls us-east-1 and, in a private subnet, hangs.
     """
     import pyarrow.fs as pafs
 
     options: dict[str, Any] = {
         "request_timeout": 30,
         "connect_timeout": 5,
-        # pyarrow's own choice has one quota for all calls of a process: after about 300 refusals nothing is tried
-        # again. This one counts each call by itself: nine attempts in about six seconds
+        # pyarrow's default has one quota for all calls of a process: after about 300 refusals it stops retrying.
+        # This one counts each call separately: nine attempts in about six seconds
         "retry_strategy": pafs.AwsDefaultS3RetryStrategy(max_attempts=8),
         # a small file is one PUT, not a multipart upload of three requests
         "allow_delayed_open": True,
@@ -178,7 +179,7 @@ def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
         filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
         return filesystem
     raise UsageError(
-        f"no store is known for {scheme}:// (known: a plain path, file://, s3://, gs://, abfss://, wasbs://, hdfs://)"
+        f"no store is known for {scheme}://. Fix: a plain path, file://, s3://, gs://, abfss://, wasbs:// or hdfs://."
     )
 
 
@@ -218,14 +219,14 @@ _KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
 
 def explain_error(error: Exception, failure: str) -> StorageError:
     """A store's error in a sentence: what failed, the first line of the error, and the fix for its kind."""
-    text = str(error).split("\n")[0]
+    text = read_first_line(error)
     words = text.lower() + (" forbidden" if isinstance(error, PermissionError) else "")
     kind, fix = next((kind, fix) for phrases, kind, fix in _KINDS if any(phrase in words for phrase in phrases))
     return kind(f"{failure}: {text}. Fix: {fix}.")
 
 
 def _keep_first_level(entries: list[Entry], key: str) -> list[Entry]:
-    """Of everything below a key, what lies in it: its files, and a folder for whatever lies deeper."""
+    """Keep, of everything below a key, the files directly in it, and a folder for whatever lies deeper."""
     skip = len(key) + 1 if key else 0
     by_key: dict[tuple[str, bool], Entry] = {}  # a file and a folder may have one name
     for entry in entries:
@@ -239,10 +240,10 @@ def _keep_first_level(entries: list[Entry], key: str) -> list[Entry]:
 
 
 class Insistent:
-    """A file in S3 that asks again where pyarrow's client gives up at once.
+    """A file in S3 that retries where pyarrow's client gives up at once.
 
-    The client puts the words of a refusal where the bytes asked for should go, and tries again. Where fewer were asked
-    for than the refusal has letters (24 bytes of a header, the end of a zip), it fails instead.
+    The client writes the text of a refusal into the buffer for the bytes, and retries. Where the buffer is shorter than
+    that text (24 bytes of a header, the end of a zip), it fails instead.
     """
 
     PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -269,10 +270,10 @@ class Insistent:
 
 
 class NewFile:
-    """A file that is being written, and the digest of what was.
+    """A file that is being written, and the digest of what was written.
 
-    Closed, it is on the disk, not only on its way there: whoever names it afterwards names what outlives a power cut.
-    As a context it leaves nothing behind when it fails.
+    Once closed, it survives a power cut: it is on the disk and not only in the system's memory. As a context it leaves
+    nothing behind when it fails.
     """
 
     def __init__(self, store: Store, key: str, name: str) -> None:
@@ -290,7 +291,7 @@ class NewFile:
         return len(data)
 
     def flush(self) -> None:
-        """Writers of formats ask for it; nobody reads the file before it is closed."""
+        """Do nothing: writers of formats call it, but the file is read only after it was closed."""
 
     def close(self) -> None:
         if self.closed:
@@ -331,7 +332,7 @@ class NewFile:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the disk have the names in a folder."""
+    """Write the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -357,7 +358,7 @@ class Store:
 
     def __init__(self, uri: str) -> None:
         if not uri.strip():
-            raise UsageError("an empty address was given where a folder or URI is needed")
+            raise UsageError("an empty address was given. Fix: a folder or a URI.")
         scheme, rest = split_uri(uri)
         self.scheme = scheme
         if scheme == "file":
@@ -416,7 +417,7 @@ class Store:
         Parameters
         ----------
         room : callable, optional
-            Is told the size before the bytes are read, and may wait or raise.
+            Called with the size before the bytes are read; it may wait or raise.
 
         Raises
         ------
@@ -449,7 +450,7 @@ class Store:
         return pa.PythonFile(Insistent(source), mode="r")
 
     def write(self, key: str, data: bytes) -> None:
-        """Write a file whole: a reader sees the old one, or the new one, never a half of it.
+        """Write a whole file: a reader sees the old or the new one, never half of it.
 
         Raises
         ------
@@ -468,7 +469,7 @@ class Store:
 
     @contextlib.contextmanager
     def replacing(self, key: str) -> Iterator[NewFile]:
-        """`write` piece by piece: the file takes its place when it is whole, or the older one stays.
+        """Write a file piece by piece: it replaces the older one when it is whole, and not before.
 
         Raises
         ------
@@ -485,8 +486,8 @@ class Store:
                 sync_folder(Path(self.path(key)).parent)
             else:
                 if self.scheme in ("hdfs", "viewfs"):
-                    self.delete(key)  # nothing may stand where it moves
-                if self.scheme in AZURE_SCHEMES:  # pyarrow moves nothing there without a hierarchical namespace
+                    self.delete(key)  # a move does not overwrite
+                if self.scheme in AZURE_SCHEMES:  # pyarrow cannot move without a hierarchical namespace
                     self.fs.copy_file(self.path(temporary), self.path(key))
                     self.delete(temporary)
                 else:
@@ -501,7 +502,7 @@ class Store:
         Parameters
         ----------
         name : str
-            What an error calls it, where that is another key.
+            The key that an error names, where it is another one.
 
         Raises
         ------
@@ -514,7 +515,7 @@ class Store:
             raise explain_error(error, f"cannot write {self.location(name or key)}") from error
 
     def list(self, key: str = "", *, recursive: bool = False) -> list[Entry]:
-        """What lies below a key; empty where there is nothing.
+        """List what lies below a key; empty where there is nothing.
 
         Raises
         ------
@@ -555,7 +556,7 @@ class Store:
         return {pafs.FileType.File: "file", pafs.FileType.Directory: "folder"}.get(info.type, "missing")
 
     def answers(self) -> bool:
-        """Whether the store can be looked at, here and now, with the credentials that there are."""
+        """Whether the store can be reached now, with the current credentials."""
         try:
             return self.kind() != "missing"
         except StorageError:
@@ -572,7 +573,7 @@ class Store:
                 raise explain_error(error, f"cannot remove {self.location(key)}") from error
 
     def delete_all(self, keys: Iterable[str]) -> None:
-        """Remove many files, some at a time."""
+        """Remove many files, 16 at a time."""
         with ThreadPoolExecutor(16, thread_name_prefix="delete") as pool:
             for _ in pool.map(self.delete, keys):
                 pass

@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "pyarrow", "pillow", "pi-heif", "openvino")
 
 @lru_cache(maxsize=1)
 def collect_versions() -> dict[str, str]:
-    """Versions that decide about a feature's value: Python (major.minor), the packages, this job."""
+    """Versions that may change a feature's value: Python (major.minor), the packages, this job."""
     versions = {"python": ".".join(platform.python_version_tuple()[:2]), "fruits": __version__}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def collect_versions() -> dict[str, str]:
 
 
 def collect_makers(engine: str) -> dict[str, str]:
-    """Versions that decide about a feature's value in the last digits: what decoded, what computed, on which processor.
+    """Versions that may change the last digits of a feature: the decoder, the engine and the kind of processor.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def collect_makers(engine: str) -> dict[str, str]:
 
 
 def require_same(expected: dict[str, str]) -> None:
-    """Refuse to work in a process whose versions differ from the driver's. Every task begins with it.
+    """Refuse to work in a process whose versions differ from the driver's. Every task calls it first.
 
     Raises
     ------
@@ -70,9 +70,9 @@ def require_same(expected: dict[str, str]) -> None:
 def _forget_archives() -> None:
     """Keep the next task of this worker from reading the table of contents of every archive on its path again.
 
-    A Spark worker begins each task with `importlib.invalidate_caches`; on Python 3.11 each importer of an archive, and
-    there is one for every package in it, then parses the whole table (Spark's own zip and jar: thousands of entries,
-    about 50 ms per task). The importers are a cache: what is imported later makes its own again.
+    A Spark worker begins each task with `importlib.invalidate_caches`. On Python 3.11 each importer of an archive (one
+    for every package in it) then parses the whole table (Spark's own zip and jar: thousands of entries, about 50 ms per
+    task). The importers are a cache: a later import makes a new one.
     """
     for path, finder in list(sys.path_importer_cache.items()):
         if isinstance(finder, zipimporter):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fruits.errors import FruitsError
 from fruits.featurize import PLACES
-from fruits.guard import guard_for
+from fruits.guard import get_guard
 from fruits.models import PublishedModel, load_engine
 from fruits.store import Store
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SQL_WORKERS = "SPARK_SIMPLIFIED_TRACEBACK"
-"""Spark keeps workers by their environment, and gives those of its SQL this variable."""
+"""Spark reuses workers that have the same environment, and sets this variable for those of its SQL."""
 
 
 def prepare_worker(model: PublishedModel, output: Store) -> None:
     """Start the process that decodes, and compile the network: what the first task of a worker does first."""
-    guard_for(model.image_size, PLACES)
-    with suppress(FruitsError):  # the task meets it too, and says it
+    get_guard(model.image_size, PLACES)
+    with suppress(FruitsError):  # the task gets the same error, and reports it
         load_engine(model, output)
 
 
@@ -31,12 +31,12 @@ def prepare_workers(
 ) -> Future[None]:
     """Prepare a worker for each slot, in a thread, as soon as the network is published.
 
-    By a job of Spark's core: the classes of its SQL, which the driver loads meanwhile, take a second.
+    As a job of Spark's core: the driver needs another second to load the classes of its SQL.
 
     Parameters
     ----------
     tag : str
-        Of the job, by which it can be stopped.
+        Tag of the job, by which it can be stopped.
     """
     context = spark.sparkContext
     context.environment[SQL_WORKERS] = "1"

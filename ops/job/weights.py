@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from fruits import backbones
-from fruits.backbones.weights import SUMS, parse_sums, sha256
+from fruits.backbones.weights import SUMS, compute_sha256, parse_sums
 from fruits.errors import ModelError, UsageError
 
 from ops.core.console import Console, counting
@@ -82,7 +82,7 @@ def vouch(model: str, source: backbones.Published, path: Path) -> str:
         ) from error
     sums_file = path.parent / SUMS
     sums = parse_sums(sums_file.read_text()) if sums_file.exists() else {}
-    sums[path.name] = sha256(data)
+    sums[path.name] = compute_sha256(data)
     sums_file.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
     return sums[path.name]
 

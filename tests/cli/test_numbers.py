@@ -92,7 +92,7 @@ def test_other_numbers(text: str) -> None:
         read_whole_number({"SEED": text}, "SEED", 0, least=0)
     with pytest.raises(OperatorError, match=r"is not a rate\. Fix: "):
         read_currency(f"EUR:{text}")
-    with pytest.raises(UsageError, match=r"is not a number from 0\. Fix: seconds"):
+    with pytest.raises(UsageError, match=r"is not a number of seconds\. Fix: 0 or more"):
         read_limit(text)
     for name in ("CLOCK_RATE", "EXECUTORS", "VCPU_QUOTA"):
         with pytest.raises(SettingError, match=f"LOCALAWS_{name}=.* is not a (whole )?number from [01.]+ Fix: "):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fruits.errors import StorageError, UsageError
 from fruits.inputs import LeftOut, filter_images
-from fruits.listing import _listed, _walk_down
+from fruits.listing import _list_below, _walk_down
 from fruits.pages import Range, open_pages, read_range
 from fruits.store import Entry, Store, _keep_first_level, make_azure_options, make_gcs_options
 
@@ -53,7 +53,7 @@ def test_the_walk_finds_every_image_in_folders_or_at_once(store: Store) -> None:
     folders: list[str | Range] = []
     images = [entry.key for entry in _walk_down(store, 3, LeftOut(), folders)]
     for folder in folders:
-        images += [entry.key for entry in _listed(store, folder)]
+        images += [entry.key for entry in _list_below(store, folder)]
     assert sorted(images) == sorted(KEYS)
 
 
@@ -216,7 +216,7 @@ def test_pages_hold_what_the_store_lists(store: Store, monkeypatch: pytest.Monke
         left, folders = LeftOut(), list[str | Range]()
         images = list(_walk_down(store, count, left, folders))
         for folder in folders:
-            images += filter_images(_listed(store, folder), left)
+            images += filter_images(_list_below(store, folder), left)
         assert sorted(images, key=lambda entry: entry.key) == wanted
         assert not left
 

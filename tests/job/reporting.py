@@ -49,7 +49,7 @@ class Pictures:
 
 
 def summary_of(counts: list[ClassCount], reduction: Reduction, **changed: Any) -> dict[str, Any]:
-    """As `Run._summary` makes it."""
+    """As `Run._summarise` makes it."""
     ok = sum(c.features for c in counts)
     return {
         "run_id": "20260101T000000Z-1",

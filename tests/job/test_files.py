@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fruits.parts import ROWS_PER_GROUP, Part, PartWriter, group_parts, part_rows, read_batches
+from fruits.parts import ROWS_PER_GROUP, Part, PartWriter, group_parts, read_batches, tabulate_parts
 from fruits.store import Store
 
 SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size", pa.float32())])
@@ -68,7 +68,7 @@ def test_rows_are_read_a_group_at_a_time_and_only_the_columns_wanted(written: tu
 
 
 def test_what_a_task_returns() -> None:
-    batch = part_rows({"features": Part("a", 3, "f00d"), "rejects": None, "more": Part("b", 1)})
+    batch = tabulate_parts({"features": Part("a", 3, "f00d"), "rejects": None, "more": Part("b", 1)})
     assert batch.to_pylist() == [
         {"kind": "features", "name": "a", "rows": 3, "sha256": "f00d"},
         {"kind": "more", "name": "b", "rows": 1, "sha256": ""},

@@ -15,7 +15,7 @@ import numpy as np
 import pillow_heif
 import pytest
 from fruits import guard as guard_module
-from fruits.guard import Guard, GuardError, guard_for, is_deadly
+from fruits.guard import Guard, GuardError, get_guard, is_deadly
 from fruits.images import decode
 from fruits.report import pictures
 from fruits.store import Store
@@ -148,11 +148,11 @@ def test_the_child_ends_when_its_parent_is_gone(guard: Guard) -> None:
 
 
 def test_one_guard_a_process_kept_from_task_to_task() -> None:
-    assert guard_for(SIZE, 4) is guard_for(SIZE, 4)
+    assert get_guard(SIZE, 4) is get_guard(SIZE, 4)
     reader, writer = os.pipe()
-    mine = id(guard_for(SIZE, 4))
+    mine = id(get_guard(SIZE, 4))
     if not (child := os.fork()):
-        os.write(writer, b"1" if id(guard_for(SIZE, 4)) != mine else b"0")
+        os.write(writer, b"1" if id(get_guard(SIZE, 4)) != mine else b"0")
         os._exit(0)
     os.waitpid(child, 0)
     os.close(writer)
@@ -190,7 +190,7 @@ def test_the_page_does_not_try_again_what_has_killed_a_decoder(tmp_path: Path, m
         "f": "cannot be read: gone",
     }
     tried: list[str] = []
-    monkeypatch.setattr(pictures, "_read_all", lambda _store, paths, **_: tried.extend(paths) or ["p"] * len(paths))
+    monkeypatch.setattr(pictures, "_make_pictures", lambda _, paths, **__: tried.extend(paths) or ["p"] * len(paths))
     rows = [{"path": path, "size": 9, "reason": reason} for path, reason in reasons.items()]
     assert pictures.make_reject_thumbnails(Store(str(tmp_path)), rows) == ["p", "", "", "", "", "p"]
     assert tried == ["a", "f"]
@@ -212,9 +212,9 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(pictures, "MAX_READ", 8 << 20)
     Image.new("RGB", (4000, 2500)).save(tmp_path / "large.png", compress_level=1)
     (tmp_path / "large.bmp").write_bytes(encoded(Image.new("RGB", (1600, 1100)), "BMP"))
-    room = pictures._Room(pictures.MAX_READ)
+    room = pictures._ByteBudget(pictures.MAX_READ)
     most, held = 0, 0
-    take, give_back = pictures._Room.take, pictures._Room.give_back
+    take, give_back = pictures._ByteBudget.take, pictures._ByteBudget.give_back
 
     def watched_take(self: Any, size: int) -> None:
         nonlocal most, held
@@ -228,8 +228,8 @@ def test_the_reports_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: p
         give_back(self, size)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures._Room, "take", watched_take)
-        patch.setattr(pictures._Room, "give_back", watched_give_back)
+        patch.setattr(pictures._ByteBudget, "take", watched_take)
+        patch.setattr(pictures._ByteBudget, "give_back", watched_give_back)
         paths = [f"{tmp_path}/large.png", *[f"{tmp_path}/large.bmp"] * 6]
         assert all(pictures.make_thumbnails(Store(str(tmp_path)), paths))
     assert 5 << 20 < most <= pictures.MAX_READ

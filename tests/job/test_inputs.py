@@ -153,7 +153,7 @@ def listed(store: Any, wanted: int) -> tuple[list[str], int]:
     left, folders = LeftOut(), list[Any]()
     keys = [entry.key for entry in listing._walk_down(store, wanted, left, folders)]
     for folder in folders:
-        keys += [entry.key for entry in filter_images(listing._listed(store, folder), left)]
+        keys += [entry.key for entry in filter_images(listing._list_below(store, folder), left)]
     return sorted(keys), len(folders)
 
 

@@ -177,8 +177,8 @@ def test_features_of_two_versions_are_never_added_to_each_other(output: Store, m
         manifests.require_alike(output, MODEL, state)
     assert str(caught.value) == (
         f"the output {output.uri} holds features made with pillow 12.3.0, processor aarch64, and this run has pillow "
-        "13.0.0, processor x86_64: new ones beside them could differ without a trace. Fix: another output; or delete "
-        f"{output.uri}/features, and all are made alike."
+        "13.0.0, processor x86_64: new features could differ from them without a trace. Fix: another output; or delete "
+        f"{output.uri}/features, and all are made again."
     )
     replaced = manifests.replace(output, MODEL, state, [Part("b.parquet", 1)], [])
     assert [made["pillow"] for made in replaced.made_with] == ["12.3.0"]  # rewritten, they are still what they were

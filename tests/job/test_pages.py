@@ -256,7 +256,7 @@ def test_the_objects_of_a_bucket(bucket: Any, base: str) -> None:
         left, folders = LeftOut(), list[Any]()
         found = {e.key: e for e in listing._walk_down(Store(base), wanted, left, folders)}
         for where in folders:
-            found |= {e.key: e for e in filter_images(listing._listed(Store(base), where), left)}
+            found |= {e.key: e for e in filter_images(listing._list_below(Store(base), where), left)}
         assert sorted(found) == sorted(names)
         assert left.counts == {".mov": 1}
         assert found["Apple/1.jpg"].size == len("Apple/1.jpg")
@@ -284,5 +284,5 @@ def test_without_botocore_a_range_is_listed_whole(monkeypatch: pytest.MonkeyPatc
             return [Entry(f"Apple/{n}.jpg", True, 1, 0) for n in range(5)]
 
     store: Any = Whole()
-    found = listing._listed(store, Range("Apple/", "Apple/1.jpg", "Apple/3.jpg"))
+    found = listing._list_below(store, Range("Apple/", "Apple/1.jpg", "Apple/3.jpg"))
     assert [entry.key for entry in found] == ["Apple/2.jpg", "Apple/3.jpg"]

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from fruits import checks, outputs
 from fruits.errors import CheckError, StorageError
-from fruits.parts import PART_DDL, Part, PartWriter, is_whole, part_rows, read_batches, read_frame, read_share
+from fruits.parts import PART_DDL, Part, PartWriter, is_whole, read_batches, read_frame, read_share, tabulate_parts
 from fruits.store import NewFile, Store
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_two_writers_never_meet(store: Store) -> None:
 
 
 def test_what_a_task_reports() -> None:
-    rows = part_rows({"features": Part("a", 3, "ff"), "rejects": None}).to_pylist()
+    rows = tabulate_parts({"features": Part("a", 3, "ff"), "rejects": None}).to_pylist()
     assert rows == [{"kind": "features", "name": "a", "rows": 3, "sha256": "ff"}]
     assert Part.from_row(rows[0]) == Part("a", 3, "ff")
     assert Part("a", 3, "ff").as_json() == {"name": "a", "rows": 3, "sha256": "ff"}
@@ -259,7 +259,7 @@ def test_what_a_lost_attempt_left_is_not_read(spark: SparkSession, store: Store)
         writer = PartWriter(store, SCHEMA)
         for rows in batches:
             writer.write(rows.cast(SCHEMA))
-        yield part_rows({"part": writer.close()})
+        yield tabulate_parts({"part": writer.close()})
 
     frame = spark.range(50).selectExpr("cast(id as string) name", "id n").repartition(3)
     parts = [Part.from_row(row) for row in frame.mapInArrow(write, PART_DDL).collect()]
@@ -345,14 +345,18 @@ def test_rejects_are_counted_by_kind(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("features", "rejects", "sentence"),
     [
-        ("a1 a2", "", "1 classes do not add up, first b: 1 images, but 0 features and 0 rejects. Fix: were images "),
-        ("a1 a2 b1", "a2", "1 classes do not add up, first a: 2 images, but 2 features and 1 rejects."),
-        ("a1 a1 b1", "", "1 images of class a stand in features more than once. Fix: delete the output's features"),
-        ("a1 a2 b1 c9", "", "1 classes do not add up, first c: 0 images, but 1 features and 0 rejects."),
+        (
+            "a1 a2",
+            "",
+            "the counts of 1 class do not add up, first b: 1 image, but 0 features and 0 rejects. Fix: if images",
+        ),
+        ("a1 a2 b1", "a2", "the counts of 1 class do not add up, first a: 2 images, but 2 features and 1 reject."),
+        ("a1 a1 b1", "", "1 image of class a counted more than once in features. Fix: delete the output's features"),
+        ("a1 a2 b1 c9", "", "the counts of 1 class do not add up, first c: 0 images, but 1 feature and 0 rejects."),
         (
             "a1 a9 b1",
             "",
-            "1 classes hold other images than were listed, first a. Fix: were images changed while the job",
+            "the images of 1 class are not those that were listed, first a. Fix: if images changed while the job",
         ),
     ],
 )

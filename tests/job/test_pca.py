@@ -265,7 +265,7 @@ def test_rows_that_are_not_finite_are_counted_and_refused() -> None:
     with pytest.raises(ReductionError) as caught:
         solve(sums)
     assert str(caught.value) == (
-        "2 rows hold values that are not finite, and one of them spoils every component. Fix: remove the features and "
+        "2 rows with values that are not finite would spoil every component. Fix: remove the features and "
         "featurize again."
     )
 

@@ -91,7 +91,7 @@ def test_no_row_and_no_number(frame: DataFrame, spark: SparkSession, scratch: St
     with pytest.raises(ReductionError, match="there is no row to reduce"):
         sum_frame(frame.where("id < 0"), scratch)
     rows = [([1.0, float("nan")],), ([2.0, 3.0],), ([2.0, 4.0],)]
-    with pytest.raises(ReductionError, match="1 rows hold values that are not finite"):
+    with pytest.raises(ReductionError, match="1 row with values that are not finite would"):
         solve(sum_frame(spark.createDataFrame(rows, "features array<double>"), scratch))
 
 

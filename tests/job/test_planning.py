@@ -95,7 +95,7 @@ def test_nothing_broadcasts_the_listing(
     part = write_features(output, "/x/a/1.jpg")
     listed = spark.createDataFrame([("/x/a/1.jpg", "a", 1, 1), ("/x/a/2.jpg", "a", 1, 1)], SCHEMA_DDL)
     state = State((), (part,), ())
-    frame = planning._compared(spark, listed, EVERYTHING, output, state, 2)
+    frame = planning._compare(spark, listed, EVERYTHING, output, state, 2)
     assert [(row["path"], row["todo"]) for row in frame.collect()] == [("/x/a/2.jpg", True)]
     frame.explain()
     plan = capfd.readouterr().out

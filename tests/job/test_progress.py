@@ -65,8 +65,8 @@ def test_workers_are_added_up_and_a_finished_wave_replaces_its_heartbeats(output
     report = Progress(output, "run", interval=60)
     report.plan(100, 60)
     with report.phase("featurize"):
-        report.wave_started("wave-00000")
-        report.wave_started("wave-00001")
+        report.start_wave("wave-00000")
+        report.start_wave("wave-00001")
         for name, done in (("wave-00000.a", 10), ("wave-00000.b", 5), ("wave-00001.c", 7), ("wave-00009.x", 1000)):
             Heartbeat(output, name, 0.0).beat(done, 1)
         output.write("_run/workers/wave-00000.half.json", b'{"done": ')
@@ -78,7 +78,7 @@ def test_workers_are_added_up_and_a_finished_wave_replaces_its_heartbeats(output
         assert (
             now["seconds_left"] == round((60 - 25) / (22 / (22 / now["images_per_second"]))) or now["seconds_left"] >= 0
         )
-        report.wave_done("wave-00000", 20, 4)
+        report.end_wave("wave-00000", 20, 4)
         now = report.snapshot()
         assert (now["images_done"], now["images_rejected"]) == (27, 5)
 
@@ -131,7 +131,7 @@ def test_reports_stay_fresh_beside_four_thousand_slow_heartbeats(
 ) -> None:
     """Of 4,000 tasks, each read in 25 ms, the sum takes six seconds; the report is rewritten meanwhile."""
     report = Progress(output, "run", interval=0.02)
-    report.wave_started("wave-00000")
+    report.start_wave("wave-00000")
     read = Store.read
 
     def slow(self: Store, key: str) -> bytes:

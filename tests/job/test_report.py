@@ -375,7 +375,7 @@ def test_one_image_one_class_one_component() -> None:
     counts = [ClassCount("Apple", 1, 1, 0)]
     taken = sample.choose([("/images/Apple/1.jpg", "Apple", 5, scores.tobytes())], {"Apple": 1})
     text = report.compose(Pictures(), taken, reduction, counts, summary_of(counts, reduction), [])
-    assert "all 1 images" in text
+    assert "the only image" in text
     assert "it needs at least two classes of two images" in text
 
 

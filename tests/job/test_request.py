@@ -163,21 +163,27 @@ def test_null_means_left_out(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[1]", "the request is not a JSON object"),
-        ('{"input": "i"}', "the request lacks output."),
-        ("{}", "the request lacks input and output."),
+        ('{"input": "i"}', "the request lacks output. Fix: add it to the request"),
+        ("{}", "the request lacks input and output. Fix: add it to the request"),
         (
             '{"input": "i", "output": "o", "colour": 1}',
             "the request has an unknown field 'colour'. Fix: one of input, ",
         ),
-        ('{"input": "i", "output": "o", "k": "5"}', "the request's field 'k' cannot be \"5\"."),
+        (
+            '{"input": "i", "output": "o", "k": "5"}',
+            "the request's field 'k' cannot be \"5\". Fix: a whole number of at most 15 digits.",
+        ),
         ('{"input": "i", "output": "o", "k": 5.0}', "the request's field 'k' cannot be 5.0."),
         ('{"input": "i", "output": "o", "k": true}', "the request's field 'k' cannot be true."),
-        ('{"input": "i", "output": "o", "classes": "A"}', "the request's field 'classes' cannot be \"A\"."),
+        (
+            '{"input": "i", "output": "o", "classes": "A"}',
+            "the request's field 'classes' cannot be \"A\". Fix: a list of texts.",
+        ),
         ('{"input": "i", "output": "o", "classes": [1]}', "the request's field 'classes' cannot be [1]."),
-        ('{"input": 1, "output": "o"}', "the request's field 'input' cannot be 1."),
+        ('{"input": 1, "output": "o"}', "the request's field 'input' cannot be 1. Fix: a text."),
         ('{"input": "i", "output": "o", "k": 0}', "k is 0, but a PCA keeps at least one component."),
-        ("{", "is not JSON: "),
-        ("\ufffe", "is not JSON: "),
+        ("{", "is not JSON ("),
+        ("\ufffe", "is not JSON ("),
     ],
 )
 def test_a_wrong_request_file(tmp_path: Path, text: str, sentence: str) -> None:

@@ -520,7 +520,7 @@ def test_a_run_whose_place_was_taken_writes_nothing_more(
     hold = pipeline.Run.hold
     monkeypatch.setattr(pipeline.Run, "hold", lambda self: (hold(self), held.append(self))[0])
     monkeypatch.setattr(pipeline, "run_wave", held_up)
-    assert "another one has taken its place" in refused(OutputError, job, corpus, out)
+    assert "another run has taken its place" in refused(OutputError, job, corpus, out)
     assert not list(out.glob("features/_manifests/*"))
     assert not (out / "_run" / "error.json").exists()
     assert [p.name for p in out.glob("_run/lease-*")] == ["lease-20990101T000000Z-1-a.json"]

@@ -36,10 +36,10 @@ def test_a_limit_takes_the_same_images_whatever_else_there_is(spark: SparkSessio
     chosen = select(everything, (), 20)
     again = select(frame(spark, NAMES[::-1]).repartition(7), (), 20)
     assert chosen == again
-    found = paths(everything.where(chosen.column()))
+    found = paths(everything.where(chosen.make_column()))
     assert len(found) == len(set(found)) == 20
     assert len({path[3] for path in found}) >= 4  # from all over the input
-    more = paths(everything.where(select(everything, (), 30).column()))
+    more = paths(everything.where(select(everything, (), 30).make_column()))
     assert set(found) < set(more)
     assert len(more) == 30
 
@@ -51,7 +51,7 @@ def test_tasks_and_spark_decide_alike(spark: SparkSession) -> None:
     for classes, limit in (((), 33), (("a", "🍌"), None), (("b", "é"), 7), ((), 1), ((), len(odd)), ((), 10_000)):
         chosen = select(everything, classes, limit, skip=len("s3://bücket/🍌/"))
         mine = chosen.filter(batch(odd, "s3://bücket/🍌/")).column("path").to_pylist()
-        assert sorted(mine) == sorted(paths(everything.where(chosen.column())))
+        assert sorted(mine) == sorted(paths(everything.where(chosen.make_column())))
         wanted = [n for n in odd if not classes or n.partition("/")[0] in classes]
         assert len(mine) == min(limit or len(wanted), len(wanted))
         by_hand = sorted(wanted, key=hash_key)[: limit or None]
@@ -70,7 +70,7 @@ def test_a_limit_of_many_sorts_few(spark: SparkSession) -> None:
     """The driver gets counts by four digits and the images that share one of them: here some three of 200,000."""
     many = spark.range(200_000).selectExpr("concat('/x/', id, '.jpg') path", "'x' label")
     chosen = select(many, (), 65_432)
-    assert many.where(chosen.column()).count() == 65_432
+    assert many.where(chosen.make_column()).count() == 65_432
 
 
 def test_a_class_in_another_unicode_form_is_the_same() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from fruits import planning
 from fruits.errors import UsageError
-from fruits.listing import rows_of_part
+from fruits.listing import choose_part_rows
 from fruits.manifests import State
 from fruits.parts import Part, group_parts
 from fruits.pca import Moments
-from fruits.planning import Plan, Sizing, plan_of_listing
+from fruits.planning import Plan, Sizing, plan_first_run
 from fruits.request import Request
 from fruits.selection import EVERYTHING, Selection
 from fruits.store import Store
@@ -88,14 +88,14 @@ def local_parts(images: int) -> list[Part]:
     """A local folder's listing: part after part, as `listing.write_local` cuts it."""
     parts: list[Part] = []
     while (left := images - sum(part.rows for part in parts)) > 0:
-        parts.append(Part(str(len(parts)), min(left, rows_of_part(images - left))))
+        parts.append(Part(str(len(parts)), min(left, choose_part_rows(images - left))))
     return parts
 
 
 @given(st.integers(1, 100_000), st.integers(1, 64))
 def test_a_first_run_over_a_local_folder_deals_out_the_listing_itself(images: int, slots: int) -> None:
     parts, store = local_parts(images), Store("listing")
-    plan = plan_of_listing(parts, store, EVERYTHING, NOTHING, slots)
+    plan = plan_first_run(parts, store, EVERYTHING, NOTHING, slots)
     assert plan is not None
     assert (plan.images, plan.todo, plan.todo_store, plan.stale, plan.damaged) == (images, parts, store, [], [])
     waves = [sum(part.rows for part in group) for group in group_parts(plan.todo, Sizing.choose(images, slots).waves)]
@@ -105,10 +105,10 @@ def test_a_first_run_over_a_local_folder_deals_out_the_listing_itself(images: in
 
 def test_a_listing_of_one_large_file_is_dealt_anew() -> None:
     store = Store("listing")
-    assert plan_of_listing([Part("all", 100_000)], store, EVERYTHING, NOTHING, 16) is None
-    assert plan_of_listing([Part("few", 100)], store, EVERYTHING, NOTHING, 16) is not None, "a single wave"
+    assert plan_first_run([Part("all", 100_000)], store, EVERYTHING, NOTHING, 16) is None
+    assert plan_first_run([Part("few", 100)], store, EVERYTHING, NOTHING, 16) is not None, "a single wave"
     uneven = [Part("large", 60_000), *(Part(f"small {i}", 1_000) for i in range(40))]
-    assert plan_of_listing(uneven, store, EVERYTHING, NOTHING, 16) is None, "one wave would hold more than half"
+    assert plan_first_run(uneven, store, EVERYTHING, NOTHING, 16) is None, "one wave would hold more than half"
 
 
 def test_a_plan_counts_images_and_rows_and_not_files() -> None:
@@ -139,9 +139,9 @@ def test_more_than_sixteen_small_files_and_four_a_slot_are_merged(monkeypatch: p
 def test_what_is_there_or_chosen_is_compared() -> None:
     parts, store = local_parts(1000), Store("listing")
     some = State((), (Part("features", 5),), ())
-    assert plan_of_listing(parts, store, EVERYTHING, some, 2) is None
-    assert plan_of_listing(parts, store, EVERYTHING, State((), (), (Part("rejects", 1),)), 2) is None
-    assert plan_of_listing(parts, store, Selection(("Banana",)), NOTHING, 2) is None
+    assert plan_first_run(parts, store, EVERYTHING, some, 2) is None
+    assert plan_first_run(parts, store, EVERYTHING, State((), (), (Part("rejects", 1),)), 2) is None
+    assert plan_first_run(parts, store, Selection(("Banana",)), NOTHING, 2) is None
 
 
 def moments(rows: int, bad: int) -> Moments:

@@ -158,7 +158,7 @@ def lite0_file() -> bytes:
 
 
 def test_the_packages_file_is_the_one_that_was_checked(lite0_file: bytes) -> None:
-    assert weights.sha256(lite0_file) == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    assert weights.compute_sha256(lite0_file) == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
     assert len(lite0_file) == 18_826_032
 
 
@@ -225,7 +225,7 @@ def test_a_damaged_package_file_names_both_digests(tmp_path: Path, monkeypatch: 
     path = fake_package(tmp_path, monkeypatch, b"damaged")
     with pytest.raises(ModelError) as caught:
         weights.read_from_package("some_weights", "w.pth", "ab" * 32)
-    digest = weights.sha256(b"damaged")[:16]
+    digest = weights.compute_sha256(b"damaged")[:16]
     assert str(caught.value) == (
         f"the weights {path} are damaged: sha256 {digest}…, expected abababababababab…. Fix: install the package again."
     )
@@ -239,7 +239,7 @@ def test_a_package_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_package_itself_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_package(tmp_path, monkeypatch, b"fine")
-    assert weights.read_from_package("some_weights", "w.pth", weights.sha256(b"fine")) == b"fine"
+    assert weights.read_from_package("some_weights", "w.pth", weights.compute_sha256(b"fine")) == b"fine"
 
 
 @pytest.mark.parametrize("where", ["argument", "environment", "working directory"])
@@ -253,7 +253,7 @@ def test_where_a_weights_folder_is_looked_for(tmp_path: Path, monkeypatch: pytes
     if where == "working directory":
         monkeypatch.chdir(tmp_path)
     given = str(folder) if where == "argument" else None
-    assert weights.read_from_folder(given, "w.h5", (weights.sha256(b"x"),), "net") == b"x"
+    assert weights.read_from_folder(given, "w.h5", (weights.compute_sha256(b"x"),), "net") == b"x"
 
 
 def test_weights_that_are_not_there(tmp_path: Path) -> None:
@@ -274,14 +274,14 @@ def test_weights_without_a_known_digest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         weights.read_from_folder(str(tmp_path), "w.h5", (), "net")
     assert str(caught.value) == (
-        f"{tmp_path}/w.h5 cannot be verified: its sha256 {weights.sha256(b'x')[:16]}… is neither known "
+        f"{tmp_path}/w.h5 cannot be verified: its sha256 {weights.compute_sha256(b'x')[:16]}… is neither known "
         "nor recorded in SHA256SUMS beside it. Fix: make weights MODEL=net, then WEIGHTS= with that folder (--weights)."
     )
 
 
 def test_weights_recorded_beside_them(tmp_path: Path) -> None:
     (tmp_path / "w.h5").write_bytes(b"x")
-    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.h5\n\n{weights.sha256(b'x')} *w.h5\n")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  other.h5\n\n{weights.compute_sha256(b'x')} *w.h5\n")
     assert weights.read_from_folder(str(tmp_path), "w.h5", (), "net") == b"x"
     (tmp_path / "w.h5").write_bytes(b"y")
     with pytest.raises(ModelError, match=r"w\.h5 are damaged: sha256 .*Fix: make weights MODEL=net"):
@@ -290,7 +290,7 @@ def test_weights_recorded_beside_them(tmp_path: Path) -> None:
 
 def test_a_weights_folder_may_be_any_store(tmp_path: Path) -> None:
     Store(str(tmp_path)).write("a b/w.h5", b"x")
-    assert weights.read_from_folder(f"file://{tmp_path}/a b", "w.h5", (weights.sha256(b"x"),), "net") == b"x"
+    assert weights.read_from_folder(f"file://{tmp_path}/a b", "w.h5", (weights.compute_sha256(b"x"),), "net") == b"x"
 
 
 def test_an_unknown_model() -> None:

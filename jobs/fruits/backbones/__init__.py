@@ -16,9 +16,10 @@ from typing import Any
 from fruits.backbones import lite0, weights
 from fruits.backbones.torch_pickle import DamagedCheckpointError
 from fruits.errors import ModelError
+from fruits.wording import read_first_line
 
 MAX_DIMENSION = 65_535
-"""Spark's own PCA stops here, and a covariance of this many columns takes 34 GB."""
+"""The limit of Spark's own PCA; a covariance of this many columns takes 34 GB."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class Backbone:
     scaling : str
         A key of `SCALINGS`.
     source : Packaged or Published
-        Where its weights come from; `make weights` reads it too, so that a row is all that a new network needs.
+        Where its weights come from; `make weights` reads it too, so a new network needs only this row.
     build : callable
-        From (image_size, weights) to the Keras model whose output is the last feature map. Weights may be None for
-        seeded random ones, which only tests want.
+        From (image_size, weights) to the Keras model whose output is the last feature map. With None for weights it
+        makes seeded random ones, for tests.
     """
 
     name: str
@@ -140,7 +141,7 @@ def _make_builder(function: str, package: str, **options: Any) -> Callable[[int,
 
 def _build_lite0(image_size: int, data: bytes | None) -> Any:
     if data is None:
-        raise ModelError("efficientnet_lite0 is only built with its weights")
+        raise ModelError("efficientnet_lite0 is built with its weights only. Fix: install requirements.txt.")
     return lite0.build(image_size, data)
 
 
@@ -297,7 +298,7 @@ def load_user_model(path: Path, image_size: int, scaling: str) -> tuple[Any, int
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         raise ModelError(
-            f"the model {path.name} cannot be loaded: {str(error).splitlines()[0][:300]}. Fix: save it with "
+            f"the model {path.name} cannot be loaded: {read_first_line(error)[:300]}. Fix: save it with "
             "model.save('name.keras') by Keras 3, without Lambda layers or custom classes."
         ) from error
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4 or model.inputs[0].shape[-1] not in (3, None):
@@ -326,18 +327,18 @@ def build_network(name: str, image_size: int, weights_folder: str | None) -> Any
         base = backbone.build(image_size, data)
     except (DamagedCheckpointError, ValueError, OSError, KeyError) as error:
         raise ModelError(
-            f"the weights of {name} do not fit the network: {str(error).splitlines()[0]}. Fix: fetch them again."
+            f"the weights of {name} do not fit the network: {read_first_line(error)}. Fix: fetch them again."
         ) from error
     return build_feature_network(base, image_size, backbone.scaling, name)
 
 
 def find_backbone(name: str) -> Backbone:
-    """Look a backbone up.
+    """Look up a backbone by name.
 
     Raises
     ------
     ModelError
-        Listing the known ones.
+        For an unknown name, with the known ones.
     """
     if name not in BACKBONES:
         raise ModelError(

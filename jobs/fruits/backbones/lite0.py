@@ -32,7 +32,7 @@ _STAGES = (
 _EPSILON = 1e-3
 
 
-def _blocks() -> Iterator[tuple[int, int, int, int, int]]:
+def _list_blocks() -> Iterator[tuple[int, int, int, int, int]]:
     channels = 32
     for repeats, kernel, first_stride, expansion, out in _STAGES:
         for i in range(repeats):
@@ -40,8 +40,63 @@ def _blocks() -> Iterator[tuple[int, int, int, int, int]]:
             channels = out
 
 
+class _Layers:
+    """Keras layers that are named as in the checkpoint, and the tensors that each of them gets."""
+
+    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self._tensors = tensors
+        self._weights: list[tuple[Any, list[NDArray[Any]]]] = []
+
+    def take(self, name: str) -> NDArray[Any]:
+        """A tensor, which nothing else can take any more."""
+        try:
+            return self._tensors.pop(name)
+        except KeyError:
+            raise ValueError(f"the weights hold no tensor {name}") from None
+
+    def convolve(self, x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
+        import keras
+
+        layer = keras.layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=_name_layer(name))
+        y = layer(x)
+        self.assign(layer, self.take(f"{name}.weight").transpose(2, 3, 1, 0))
+        return y
+
+    def convolve_depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
+        import keras
+
+        layer = keras.layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=_name_layer(name))
+        y = layer(x)
+        self.assign(layer, self.take(f"{name}.weight").transpose(2, 3, 0, 1))
+        return y
+
+    def normalise(self, x: Any, name: str, *, activate: bool = True) -> Any:
+        import keras
+
+        layer = keras.layers.BatchNormalization(epsilon=_EPSILON, name=_name_layer(name))
+        y = layer(x)
+        self.assign(layer, *(self.take(f"{name}.{p}") for p in ("weight", "bias", "running_mean", "running_var")))
+        self._tensors.pop(f"{name}.num_batches_tracked", None)
+        return keras.layers.ReLU(6.0, name=f"{layer.name}_relu6")(y) if activate else y
+
+    def assign(self, layer: Any, *weights: NDArray[Any]) -> None:
+        """Remember which weights a layer gets."""
+        self._weights.append((layer, list(weights)))
+
+    def load(self) -> None:
+        """Give all layers their weights; ValueError when a tensor is left over or does not fit."""
+        if self._tensors:
+            raise ValueError(f"the weights hold tensors the network does not have: {sorted(self._tensors)[:3]} …")
+        for layer, weights in self._weights:
+            layer.set_weights([np.asarray(values, np.float32) for values in weights])
+
+
+def _name_layer(name: str) -> str:
+    return name.strip("_").replace(".", "_")
+
+
 def build(image_size: int, weights: bytes, *, head: bool = False) -> Any:
-    """The network, loaded.
+    """Build the network and load its weights.
 
     Parameters
     ----------
@@ -67,55 +122,23 @@ def build(image_size: int, weights: bytes, *, head: bool = False) -> Any:
     """
     import keras
 
-    layers = keras.layers
-    tensors = read_tensors(weights)
-    loads: list[tuple[Any, list[NDArray[Any]]]] = []
-
-    def take(name: str) -> NDArray[Any]:
-        try:
-            return tensors.pop(name)
-        except KeyError:
-            raise ValueError(f"the weights hold no tensor {name}") from None
-
-    def conv(x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
-        layer = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=name.strip("_").replace(".", "_"))
-        y = layer(x)
-        loads.append((layer, [take(f"{name}.weight").transpose(2, 3, 1, 0)]))
-        return y
-
-    def depthwise(x: Any, name: str, kernel: int, stride: int) -> Any:
-        layer = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=name.strip("_").replace(".", "_"))
-        y = layer(x)
-        loads.append((layer, [take(f"{name}.weight").transpose(2, 3, 0, 1)]))
-        return y
-
-    def norm(x: Any, name: str, *, activate: bool = True) -> Any:
-        layer = layers.BatchNormalization(epsilon=_EPSILON, name=name.strip("_").replace(".", "_"))
-        y = layer(x)
-        loads.append((layer, [take(f"{name}.{p}") for p in ("weight", "bias", "running_mean", "running_var")]))
-        tensors.pop(f"{name}.num_batches_tracked", None)
-        return layers.ReLU(6.0, name=f"{layer.name}_relu6")(y) if activate else y
-
+    net = _Layers(read_tensors(weights))
     inputs = keras.Input((image_size, image_size, 3), name="image")
-    x = norm(conv(inputs, "_conv_stem", 32, 3, 2), "_bn0")
-    for i, (kernel, stride, expansion, channels, out) in enumerate(_blocks()):
+    x = net.normalise(net.convolve(inputs, "_conv_stem", 32, 3, 2), "_bn0")
+    for i, (kernel, stride, expansion, channels, out) in enumerate(_list_blocks()):
         block = f"_blocks.{i}"
         y = x
         if expansion != 1:
-            y = norm(conv(y, f"{block}._expand_conv", channels * expansion, 1, 1), f"{block}._bn0")
-        y = norm(depthwise(y, f"{block}._depthwise_conv", kernel, stride), f"{block}._bn1")
-        y = norm(conv(y, f"{block}._project_conv", out, 1, 1), f"{block}._bn2", activate=False)
-        x = layers.Add(name=f"blocks_{i}_add")([x, y]) if stride == 1 and channels == out else y
-    x = norm(conv(x, "_conv_head", 1280, 1, 1), "_bn1")
-    dense_weight, dense_bias = take("_fc.weight"), take("_fc.bias")
+            y = net.normalise(net.convolve(y, f"{block}._expand_conv", channels * expansion, 1, 1), f"{block}._bn0")
+        y = net.normalise(net.convolve_depthwise(y, f"{block}._depthwise_conv", kernel, stride), f"{block}._bn1")
+        y = net.normalise(net.convolve(y, f"{block}._project_conv", out, 1, 1), f"{block}._bn2", activate=False)
+        x = keras.layers.Add(name=f"blocks_{i}_add")([x, y]) if stride == 1 and channels == out else y
+    x = net.normalise(net.convolve(x, "_conv_head", 1280, 1, 1), "_bn1")
+    dense_weights = net.take("_fc.weight").T, net.take("_fc.bias")
     if head:
-        pooled = layers.GlobalAveragePooling2D(name="pool")(x)
-        dense = layers.Dense(1000, activation="softmax", name="probabilities")
-        x = dense(pooled)
-        loads.append((dense, [dense_weight.T, dense_bias]))
-    if tensors:
-        raise ValueError(f"the weights hold tensors the network does not have: {sorted(tensors)[:3]} …")
+        dense = keras.layers.Dense(1000, activation="softmax", name="probabilities")
+        x = dense(keras.layers.GlobalAveragePooling2D(name="pool")(x))
+        net.assign(dense, *dense_weights)
     model = keras.Model(inputs, x, name="efficientnet_lite0")
-    for layer, values in loads:
-        layer.set_weights([np.asarray(value, np.float32) for value in values])
+    net.load()
     return model

@@ -40,7 +40,9 @@ class _View(NamedTuple):
     strides: tuple[int, ...]
 
 
-def _view(storage: tuple[str, str], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _View:
+def _make_view(
+    storage: tuple[str, str], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
+) -> _View:
     key, dtype = storage
     return _View(key, dtype, offset, shape, strides)
 
@@ -50,7 +52,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _view
+            return _make_view
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         raise DamagedCheckpointError(f"the checkpoint asks for {module}.{name}, which a table of tensors never needs")
@@ -60,7 +62,7 @@ class _Unpickler(pickle.Unpickler):
         return str(key), storage.dtype
 
 
-def _exactly(source: BinaryIO, n: int) -> bytes:
+def _read_exactly(source: BinaryIO, n: int) -> bytes:
     data = source.read(n)
     if len(data) != n:
         raise DamagedCheckpointError(f"the checkpoint ends {n - len(data)} bytes early")
@@ -100,9 +102,9 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
     dtypes = {view.key: view.dtype for view in views.values()}
     storages: dict[str, NDArray[Any]] = {}
     for key in keys:
-        count = int.from_bytes(_exactly(source, 8), "little")
+        count = int.from_bytes(_read_exactly(source, 8), "little")
         dtype = np.dtype(dtypes[key])
-        storages[key] = np.frombuffer(_exactly(source, count * dtype.itemsize), dtype)
+        storages[key] = np.frombuffer(_read_exactly(source, count * dtype.itemsize), dtype)
     tensors: dict[str, NDArray[Any]] = {}
     for name, view in views.items():
         storage = storages[view.key]

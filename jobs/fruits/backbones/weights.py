@@ -1,4 +1,4 @@
-"""Where weights lie and how they are proven: a package's file, or a folder that `make weights` filled; no download."""
+"""Verified weights from a package's file, or from a folder that `make weights` filled; nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DEFAULT_FOLDER = "weights"
 SUMS = "SHA256SUMS"
 
 
-def sha256(data: bytes) -> str:
-    """The SHA-256 of some bytes, in hexadecimal."""
+def compute_sha256(data: bytes) -> str:
+    """Compute the SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def parse_sums(text: str) -> dict[str, str]:
-    """File name to digest, from the lines that ``sha256sum`` writes.
+    """Read digests by file name from the lines that ``sha256sum`` writes.
 
     >>> parse_sums("ab12  model.h5\\n")
     {'model.h5': 'ab12'}
@@ -30,7 +30,7 @@ def parse_sums(text: str) -> dict[str, str]:
 
 
 def read_from_package(package: str, name: str, expected: str) -> bytes:
-    """A file that an installed package carries, verified; the package itself is not imported.
+    """Read and verify a file of an installed package; the package itself is not imported.
 
     Raises
     ------
@@ -52,14 +52,14 @@ def read_from_package(package: str, name: str, expected: str) -> bytes:
 
 
 def require_digest(data: bytes, expected: str, location: str, fix: str) -> bytes:
-    """`data`, if its sha256 is the one expected.
+    """Refuse data whose SHA-256 is not the expected one; returns the data.
 
     Raises
     ------
     ModelError
-        Naming both digests.
+        With both digests.
     """
-    digest = sha256(data)
+    digest = compute_sha256(data)
     if digest != expected:
         raise ModelError(
             f"the weights {location} are damaged: sha256 {digest[:16]}…, expected {expected[:16]}…. Fix: {fix}."
@@ -68,7 +68,7 @@ def require_digest(data: bytes, expected: str, location: str, fix: str) -> bytes
 
 
 def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ...], backbone: str) -> bytes:
-    """A weights file from the folder that `make weights` filled, verified.
+    """Read and verify a weights file from the folder that `make weights` filled.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ..
     name : str
         File name.
     known_digests : tuple of str
-        Digests this project has seen and checked; others must be recorded in the folder's ``SHA256SUMS``, which
-        `make weights` writes after its own checks.
+        Digests that this project has verified; others must be in the folder's ``SHA256SUMS``, which `make weights`
+        writes after its own checks.
     backbone : str
         For the message.
 
@@ -97,7 +97,7 @@ def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ..
             f"the weights of {backbone} were not found: no readable {store.location(name)} ({error}). Fix: {fix}; "
             "the default model efficientnet_lite0 needs nothing to be fetched."
         ) from error
-    if sha256(data) in known_digests:
+    if compute_sha256(data) in known_digests:
         return data
     try:
         sums = parse_sums(store.read(SUMS).decode())
@@ -105,7 +105,7 @@ def read_from_folder(folder: str | None, name: str, known_digests: tuple[str, ..
         sums = {}
     if name not in sums:
         raise ModelError(
-            f"{store.location(name)} cannot be verified: its sha256 {sha256(data)[:16]}… is neither known nor "
+            f"{store.location(name)} cannot be verified: its sha256 {compute_sha256(data)[:16]}… is neither known nor "
             f"recorded in {SUMS} beside it. Fix: {fix}."
         )
     return require_digest(data, sums[name], store.location(name), fix)

@@ -1,7 +1,7 @@
-"""`report.html`: one self-contained page, opened from disk, that shows what a run found.
+"""`report.html`: one self-contained page, opened from disk, that shows the results of a run.
 
-`sample` chooses which images it shows, `pictures` makes them small, `colours` tells the classes apart, `page` writes
-the HTML; page.js draws the figures in the reader's browser. The page stays below 15 MB whatever the run's size.
+`sample` chooses the images that it shows, `pictures` makes thumbnails, `colours` gives each class its look, `page`
+writes the HTML; page.js draws the figures in the browser. The page stays below 15 MB whatever the run's size.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fruits.progress import LEAST_FOR_A_RATE
 from fruits.report import clusters, colours, findings, page, pictures, sample
 from fruits.report.page import shorten
 from fruits.store import Store
+from fruits.wording import format_count
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,7 +40,7 @@ MAX_REASONS = 10_000
 MAX_CLASSES = 500
 """Rows of the table of classes."""
 NEIGHBOURS = 15
-"""For the map of neighbours: what UMAP takes by default. The list beside the map shows the first eight."""
+"""For the map of neighbours: UMAP's default. The list beside the map shows the first eight."""
 PALETTE = 9
 """Colours for columns other than the class."""
 _SCREE_POINTS = 400
@@ -56,18 +57,18 @@ def build_page(
     counts: list[ClassCount],
     summary: dict[str, Any],
 ) -> str:
-    """The page.
+    """Choose the images of the page, and write it.
 
     Parameters
     ----------
     source, output : Store
         Images, for the pictures; results.
     state : State
-        For the rejects.
+        Names the files of rejects.
     scores : list of Part
     counts : list of ClassCount
     summary : dict
-        What `run.json` will say.
+        The content of `run.json`.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def build_page(
 
 
 def read_rejects(output: Store, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """path, label, size and reason of the first `MAX_REASONS` rejected images."""
+    """Read path, label, size and reason of the first `MAX_REASONS` rejected images."""
     batches = read_batches(output.child(REJECTS), [part.name for part in parts], ["path", "label", "size", "reason"])
     rows = (row for batch in batches for row in batch.to_pylist())
     return sorted(islice(rows, MAX_REASONS), key=lambda row: str(row["path"]))
@@ -94,63 +95,76 @@ def compose(
     summary: dict[str, Any],
     rejects: list[dict[str, Any]],
 ) -> str:
-    """The page from what was chosen; reads the pictures."""
-    shown = chosen.shown
-    picture_paths = list(
-        dict.fromkeys([*shown.paths, *(path for pair in chosen.ends for end in pair for path in end.paths)])
-    )
-    picture_of = dict(zip(picture_paths, pictures.make_thumbnails(source, picture_paths), strict=True))
-    first_rejects = rejects[:MAX_REJECTS]
-    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
-    total_rejected = summary["images_rejected"]
-    examples: dict[str, str] = {}
-    for path, label in zip(shown.paths, shown.labels, strict=True):
-        if picture_of[path]:
-            examples.setdefault(label, picture_of[path])
-    largest = sorted(sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES], key=lambda c: c.label)
-    largest_class = max((c.images for c in counts), default=1)
-    reasons = Counter(str(row["reason"]) for row in rejects)
-    is_sampled = len(shown) < summary["images_ok"]
-    skip = len(source.uri) + 1
+    """Write the page about the chosen images; reads their pictures."""
+    shown, images = chosen.shown, summary["images_ok"]
+    picture_of = read_pictures(source, chosen)
     values = {
-        "title": f"{summary['images_ok']:,} fruit images in PCA space",
+        "title": f"{format_count(images, 'fruit image')} in PCA space",
         "run": summary,
         "has_rate": summary["images_featurized_now"] >= LEAST_FOR_A_RATE,
         "figures": list_figures(summary, counts),
-        "shown": describe_shown(
-            len(shown), summary["images_ok"], len(set(shown.labels)), sum(c.features > 0 for c in counts)
-        ),
-        "sampled": is_sampled,
+        "shown": describe_shown(len(shown), images, len(set(shown.labels)), sum(c.features > 0 for c in counts)),
+        "sampled": len(shown) < images,
         "count": len(shown),
         "side": pictures.SIDE,
         "ends": [
-            {
-                "share": 100 * share,
-                "low": _make_strip(low, picture_of),
-                "high": _make_strip(high, picture_of),
-            }
+            {"share": 100 * share, "low": _make_strip(low, picture_of), "high": _make_strip(high, picture_of)}
             for share, (low, high) in zip(reduction.spectrum.ratio, chosen.ends, strict=False)
         ],
         "findings": findings.find_all(shown.scores, [shorten(label) for label in shown.labels]),
         "scree_text": describe_scree(reduction),
         "needed": [(f"{100 * share:g}%", page.format_number(k)) for share, k in count_components(reduction)],
-        "classes": [
-            {
-                "label": shorten(c.label),
-                "images": c.images,
-                "features": c.features,
-                "rejects": c.rejects,
-                "share": 100 * c.images / largest_class,
-                "picture": examples.get(c.label, ""),
-            }
-            for c in largest
-        ],
-        "classes_left": len(counts) - len(largest),
-        "classifier": render_classifier_section(chosen, counts, summary["images_ok"]),
+        "classes": list_classes(counts, shown, picture_of),
+        "classes_left": max(0, len(counts) - MAX_CLASSES),
+        "classifier": render_classifier_section(chosen, counts, images),
         "cost": page.render_paragraphs(
             ["No cost: this run was not billed. For a run on AWS, make results adds what it cost."]
         ),
-        "rejected": total_rejected,
+        **describe_rejected(source, summary, rejects),
+        "phases": list_phases(summary["seconds"]),
+        "arguments": list_arguments(summary),
+        "versions": list_versions(summary),
+    }
+    reasons = count_reject_reasons(shown.labels, rejects)
+    return page.render(collect_figure_data(source, shown, picture_of, reduction) | {"rejects": reasons}, values)
+
+
+def read_pictures(source: Store, chosen: sample.ReportSample) -> dict[str, str]:
+    """Thumbnails of all images that the page shows, by path."""
+    ends = (end for pair in chosen.ends for end in pair)
+    paths = list(dict.fromkeys([*chosen.shown.paths, *(path for end in ends for path in end.paths)]))
+    return dict(zip(paths, pictures.make_thumbnails(source, paths), strict=True))
+
+
+def list_classes(
+    counts: Sequence[ClassCount], shown: sample.ShownImages, picture_of: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows of the table of classes, by name: the `MAX_CLASSES` largest, each with a picture where there is one."""
+    examples: dict[str, str] = {}
+    for path, label in zip(shown.paths, shown.labels, strict=True):
+        if picture_of[path]:
+            examples.setdefault(label, picture_of[path])
+    largest = sorted(counts, key=lambda c: (-c.images, c.label))[:MAX_CLASSES]
+    return [
+        {
+            "label": shorten(c.label),
+            "images": c.images,
+            "features": c.features,
+            "rejects": c.rejects,
+            "share": 100 * c.images / largest[0].images,
+            "picture": examples.get(c.label, ""),
+        }
+        for c in sorted(largest, key=lambda c: c.label)
+    ]
+
+
+def describe_rejected(source: Store, summary: Mapping[str, Any], rejects: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page says about images without features, and about files that were left out; reads their pictures."""
+    skip = len(source.uri) + 1
+    first_rejects = rejects[:MAX_REJECTS]
+    reject_pictures = pictures.make_reject_thumbnails(source, first_rejects)
+    return {
+        "rejected": summary["images_rejected"],
         "rejected_kinds": describe_rejects(summary["rejected"]).partition(": ")[2],
         "left_out": shorten(LeftOut.from_json(summary.get("left_out", {})).sentence(), 1000),
         "rejects": [
@@ -163,20 +177,13 @@ def compose(
             }
             for row, picture in zip(first_rejects, reject_pictures, strict=True)
         ],
-        "reasons": reasons.most_common(20),
+        "reasons": Counter(str(row["reason"]) for row in rejects).most_common(20),
         "reasons_of": len(rejects),
-        "phases": list_phases(summary["seconds"]),
-        "arguments": list_arguments(summary),
-        "versions": list_versions(summary),
     }
-    data = collect_figure_data(source, shown, picture_of, reduction) | {
-        "rejects": count_reject_reasons(shown.labels, rejects)
-    }
-    return page.render(data, values)
 
 
 def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[ClassCount], images: int) -> Markup:
-    """How well the classes are told apart, or why that is not known."""
+    """Render how well a classifier tells the classes apart, or why that is not known."""
     learned, shown = chosen.learned, chosen.shown
     classes = sum(count.features > 0 for count in counts)
     if classes > MAX_LEARNED_CLASSES:
@@ -191,7 +198,7 @@ def render_classifier_section(chosen: sample.ReportSample, counts: Sequence[Clas
 
 
 def count_reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Why images of a class were rejected, most often: what the map can colour by.
+    """Find the most frequent reason for rejects of each class, by which the map can be coloured.
 
     Returns
     -------
@@ -224,7 +231,7 @@ def count_reject_reasons(labels: Sequence[str], rejects: Sequence[Mapping[str, A
 
 
 def describe_shown(images_shown: int, images: int, classes_shown: int, classes: int) -> str:
-    """Which images the map holds.
+    """Which images the map shows.
 
     >>> describe_shown(200, 200, 8, 8)
     'all 200 images'
@@ -232,14 +239,14 @@ def describe_shown(images_shown: int, images: int, classes_shown: int, classes: 
     '1,500 of 100,000 images, the same share of every class'
     """
     if images_shown == images:
-        return f"all {images:,} images"
+        return f"all {format_count(images, 'image')}" if images != 1 else "the only image"
     if classes_shown < classes:
         return f"{images_shown:,} of {images:,} images, one each of {classes_shown:,} of the {classes:,} classes"
     return f"{images_shown:,} of {images:,} images, the same share of every class"
 
 
 def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> list[tuple[str, str]]:
-    """The numbers at the top."""
+    """List the numbers at the top of the page."""
     rate = summary["images_per_second"]
     if not rate:
         speed = ("kept", "nothing computed again")
@@ -250,7 +257,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
     return [
         (f"{summary['images_ok']:,}", "images with features"),
         (f"{summary['images_rejected']:,}", "rejected"),
-        (f"{len(counts):,}", "classes" if len(counts) != 1 else "class"),
+        (f"{len(counts):,}", "class" if len(counts) == 1 else "classes"),
         (f"{summary['k']:,}", f"components of {summary['dimension']:,} features"),
         (f"{100 * summary['explained_variance']:.1f}%", "of the variance"),
         speed,
@@ -258,7 +265,7 @@ def list_figures(summary: Mapping[str, Any], counts: Sequence[ClassCount]) -> li
 
 
 def _make_strip(end: sample.ComponentEnd, picture_of: Mapping[str, str]) -> list[dict[str, str]]:
-    """Pictures of an end; read from left to right the values rise."""
+    """Make the row of pictures at an end of a component, in order of their values."""
     rows = [
         {
             "picture": picture_of[path],
@@ -273,7 +280,7 @@ def _make_strip(end: sample.ComponentEnd, picture_of: Mapping[str, str]) -> list
 
 
 def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
-    """For some shares of the variance, how many components reach them; None where all together do not."""
+    """How many components reach each of some shares of the variance; None where all together do not."""
     available = reduction.spectrum.components.shape[0]
     cumulated = np.cumsum(reduction.spectrum.ratio[:available])
     shares = sorted({*_SHARES, *([reduction.target] if reduction.target is not None else [])})
@@ -285,19 +292,19 @@ def count_components(reduction: Reduction) -> list[tuple[float, int | None]]:
 
 
 def describe_scree(reduction: Reduction) -> str:
-    """What the variance plot shows, for who does not see it."""
+    """What the variance plot shows, in words for those who cannot see it."""
     parts = [f"{k:,} for {100 * share:g}%" for share, k in count_components(reduction) if k is not None]
     return f"Variance plot. Components needed: {', '.join(parts) or 'there is no variance'}. Kept: {reduction.k:,}."
 
 
 def list_phases(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
-    """Phase, seconds, and its bar's length in percent, in the order they ran."""
+    """List each phase with its seconds and the length of its bar in percent, in the order in which they ran."""
     longest = max(seconds.values(), default=0.0) or 1.0
     return [(name, float(value), 100 * float(value) / longest) for name, value in seconds.items()]
 
 
 def list_arguments(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run was asked."""
+    """List the arguments of the run."""
     return [
         (name, shorten(", ".join(value) if isinstance(value, list) else str(value), 1000))
         for name, value in summary["arguments"].items()
@@ -310,7 +317,7 @@ def _describe_engine(summary: Mapping[str, Any]) -> str:
 
 
 def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the run ran with."""
+    """List versions of packages, the network, the engine and the code."""
     rows = [(str(name), str(value)) for name, value in summary["versions"].items()]
     rows += [
         ("network", f"{summary['model']}, sha256 {summary['model_sha256'][:16]}…"),
@@ -324,7 +331,7 @@ def list_versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def collect_figure_data(
     source: Store, shown: sample.ShownImages, picture_of: Mapping[str, str], reduction: Reduction
 ) -> dict[str, Any]:
-    """What page.js draws."""
+    """Collect what page.js draws."""
     labels = sorted(set(shown.labels))
     place = {label: i for i, label in enumerate(labels)}
     skip = len(source.uri) + 1
@@ -358,6 +365,6 @@ def collect_figure_data(
 
 
 def _round(values: NDArray[np.floating]) -> Any:
-    """Five digits: more than a screen shows."""
+    """Round to five digits: more than a screen shows."""
     flat = [float(f"{value:.5g}") for value in np.asarray(values, np.float64).reshape(-1).tolist()]
     return np.array(flat).reshape(values.shape).tolist()

@@ -1,6 +1,6 @@
 """Clusters of the shown images, by k-means on their scores: a colour that does not come from the folders' names.
 
-scikit-learn would do, and is not among what a node installs; for at most 1,500 images this is all that is needed of it.
+Nodes do not install scikit-learn; for at most 1,500 images, this is all that is needed of it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 STARTS = 8
-"""Of which the tightest is taken."""
+"""Runs from different centres, of which the tightest counts."""
 ROUNDS = 100
 
 
 def find_clusters(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
-    """The cluster of each row, numbered by size from 0, the largest first.
+    """Find the cluster of each row, numbered by size from 0, the largest first.
 
     Parameters
     ----------
     scores : ndarray, shape (n, k)
     count : int
-        Clusters; fewer where fewer rows differ.
+        Clusters; there are fewer where fewer rows differ.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def find_clusters(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
 
 
 def _choose_centres(x: NDArray[np.float64], count: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Rows to start from, each drawn by its squared distance to those before (k-means++, Arthur and Vassilvitskii)."""
+    """Draw rows to start from, by the squared distance to those before (k-means++, Arthur and Vassilvitskii)."""
     chosen = [int(random.integers(len(x)))]
     distances = ((x - x[chosen[0]]) ** 2).sum(axis=1)
     while len(chosen) < count and distances.sum() > 0:
@@ -48,7 +48,7 @@ def _choose_centres(x: NDArray[np.float64], count: int, random: np.random.Genera
 
 
 def _run_lloyd(x: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
-    """Sum of squared distances to the centres, and each row's cluster, when nothing changes any more."""
+    """Move the centres until nothing changes; returns the sum of squared distances, and each row's cluster."""
     cluster = np.full(len(x), -1)
     for _ in range(ROUNDS):
         distances = (x * x).sum(axis=1)[:, None] - 2 * x @ centres.T + (centres * centres).sum(axis=1)

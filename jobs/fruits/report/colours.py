@@ -1,4 +1,4 @@
-"""A colour and a shape for each class, to be told apart on white and on black, and without seeing colour."""
+"""A colour and a shape for each class, distinct on white, on black, and for readers who do not see colours."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def _find_colour(hue: float, target: float) -> str:
 
 
 def choose_looks(classes: int) -> list[tuple[str, str]]:
-    """Colour and marker of each class, for any number of classes.
+    """Choose colour and marker of each class, for any number of classes.
 
-    Hues are evenly spaced on the colour circle, and hues beside one another have other shapes, so two classes of one
+    Hues are evenly spaced on the colour circle, and neighbouring hues have different shapes, so two classes of one
     shape are several steps apart. Consecutive classes are far apart in hue.
     """
-    # the last hues stand beside the first: those of one shape must be far apart there too
+    # the last hues are neighbours of the first: those of one shape must be far apart there too
     shapes = max((7, 6, 5), key=lambda m: classes % m or m)
     fit = (s for s in range(max(1, round(0.382 * classes)), classes) if math.gcd(s, classes) == 1)
     stride = next((s for s in fit if s % shapes and (s - classes) % shapes), 1)

@@ -1,6 +1,6 @@
 """Which of the shown images deserve a look: near-duplicates, outliers, labels that look wrong, classes that touch.
 
-Everything follows from distances between scores. It points at images and decides nothing: a person looks.
+Everything is computed from distances between scores. It lists images and decides nothing: that is for a person.
 """
 
 from __future__ import annotations

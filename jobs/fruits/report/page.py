@@ -35,7 +35,7 @@ _SHADES = 5
 
 
 def shorten(text: str, length: int = MAX_TEXT) -> str:
-    """A text of bounded length, its end kept.
+    """Shorten a text from the left.
 
     >>> shorten("abcdef", 4)
     '…def'
@@ -44,16 +44,16 @@ def shorten(text: str, length: int = MAX_TEXT) -> str:
 
 
 def read_resource(name: str) -> str:
-    """A file of this package, from a folder or from the zip that the job ships as."""
+    """Read a file of this package, from a folder or from the zip that the job is shipped in."""
     data = pkgutil.get_data(__name__.rpartition(".")[0], name)
     assert data is not None
     return data.decode()
 
 
 def read_plotting_library() -> list[str]:
-    """BokehJS and its plotting interface, from the installed package.
+    """Read BokehJS and its plotting interface from the installed package.
 
-    The package itself is not imported: that takes a second, and the figures are made in the browser.
+    The package itself is not imported: that takes a second, and the browser draws the figures.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def format_number(value: float | None) -> str:
 
 @lru_cache(maxsize=1)
 def _make_environment() -> Environment:
-    # here, not above: the tasks that choose images import this package too, and have no use for it
+    # here, not above: the tasks that choose images import this module too, and do not need it
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -91,7 +91,7 @@ def _make_environment() -> Environment:
 
 
 def make_policy(scripts: Iterable[str]) -> str:
-    """The page's content security policy."""
+    """Make the page's content security policy, which allows these scripts only."""
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -100,7 +100,7 @@ def make_policy(scripts: Iterable[str]) -> str:
 
 
 def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """The whole page.
+    """Render the whole page.
 
     Parameters
     ----------
@@ -128,24 +128,24 @@ def render(data: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 def list_predictions(
     result: CrossValidation, paths: Sequence[str], images: Sequence[str], labels: Sequence[str]
 ) -> list[int]:
-    """What the classifier takes some of its images for.
+    """List the classes that the classifier predicts for some images.
 
     Parameters
     ----------
     paths : of the images that it was tested with, in its order
-    images : some of these
+    images : paths of the wanted images
     labels : names of classes, shortened
 
     Returns
     -------
     list of int
-        For each wanted image a number in `labels`; -1 where it was not tested, or taken for none of these.
+        For each wanted image a number in `labels`; -1 where it was not tested, or another class is predicted.
     """
     place = {label: i for i, label in enumerate(labels)}
     numbers = [place.get(shorten(label), -1) for label in result.labels]
     row = {path: i for i, path in enumerate(paths)}
-    answers = [int(result.predicted[row[path]]) if path in row else -1 for path in images]
-    return [numbers[answer] if answer >= 0 else -1 for answer in answers]
+    predictions = [int(result.predicted[row[path]]) if path in row else -1 for path in images]
+    return [numbers[prediction] if prediction >= 0 else -1 for prediction in predictions]
 
 
 def render_classifier(
@@ -154,11 +154,11 @@ def render_classifier(
     *,
     predictions: Sequence[int] = (),
 ) -> Markup:
-    """The section about the classifier; the reason where there is no result.
+    """Render the section about the classifier, or the reason why there is no result.
 
     Parameters
     ----------
-    predictions : class predicted of each shown image (`list_predictions`), for the pictures of a confusion
+    predictions : class predicted for each shown image (`list_predictions`), for the pictures of a confusion
     """
     matrix = []
     if result is not None and len(result.labels) <= MAX_MATRIX:
@@ -185,12 +185,12 @@ def render_classifier(
 
 
 def render_paragraphs(texts: Sequence[str]) -> Markup:
-    """Sentences as a slot's content."""
+    """Render sentences as the content of a slot."""
     return Markup("").join(Markup("<p>{}</p>").format(text) for text in texts)
 
 
 def read_shown_images(page: str) -> tuple[list[str], list[str]] | None:
-    """Names of the classes of a page's map and paths of its images, as it shows them; None of another version's."""
+    """Read the names of classes and the paths of images on a page's map; None where another version wrote the page."""
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     try:
         data = json.loads(match[1]) if match else {}
@@ -200,9 +200,9 @@ def read_shown_images(page: str) -> tuple[list[str], list[str]] | None:
 
 
 def refill(page: str, slot: str, content: Markup) -> str | None:
-    """The page with another content in a slot; None when it has no such slot (another version made it).
+    """Replace the content of a page's slot; None when it has no such slot (another version wrote it).
 
-    No user's text can look like a slot's marks: its ``<`` is escaped.
+    No user's text can look like the marks of a slot: its ``<`` is escaped.
     """
     marks = re.compile(f"<!--slot {slot}-->.*?<!--/slot {slot}-->", re.DOTALL)
     filled, count = marks.subn(lambda _: f"<!--slot {slot}-->{content}<!--/slot {slot}-->", page, count=1)

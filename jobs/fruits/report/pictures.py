@@ -1,7 +1,7 @@
 """Photographs as small JPEGs inside the page.
 
-They are decoded as in a worker, in a process of their own (see `guard`): a file that crashes a decoder costs the page
-its picture, not the run its end. However many and however large they are, memory is bounded.
+They are decoded as in a worker, in a separate process (see `guard`): a file that crashes a decoder costs the page one
+picture, and does not end the run. However many and however large they are, memory is bounded.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from fruits.store import Store
 
 SIDE = 96
 MAX_BYTES = 4500
-"""Of one thumbnail; with the number of pictures this bounds the page."""
+"""Of one thumbnail; together with the number of pictures this limits the size of the page."""
 MAX_FILE = 20 << 20
-"""A rejected file larger than this is not looked at again."""
+"""A larger rejected file is not read again."""
 MAX_READ = 64 << 20
-"""Bytes of files that are held at once; a file that is larger has no picture in the page."""
+"""Bytes of files that are held at once; a larger file has no picture on the page."""
 _READERS = 16
 _QUALITIES = (80, 60, 40, 20, 5)
 
 
 def encode_jpeg(image: Image.Image) -> str:
-    """An RGB image as base64 of a JPEG of at most `MAX_BYTES`: what needs more loses quality, then size."""
+    """Encode an RGB image as base64 of a JPEG of at most `MAX_BYTES`, with less quality, then less size, if needed."""
     for side in (image.width, image.width // 2):
         small = image if side == image.width else image.resize((side, side), Image.Resampling.BILINEAR)
         for quality in _QUALITIES:
@@ -41,15 +41,15 @@ def encode_jpeg(image: Image.Image) -> str:
     return ""
 
 
-class _Room:
-    """Lets threads hold so many bytes together, and no more."""
+class _ByteBudget:
+    """Limits how many bytes threads hold together."""
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
         self._changed = threading.Condition()
 
     def take(self, size: int) -> None:
-        """Wait for room; raises OSError for what never fits."""
+        """Wait until so many bytes are free; raises OSError for a size that never is."""
         if size > self._size:
             raise OSError(f"{size:,} bytes are more than are held at once")
         with self._changed:
@@ -62,45 +62,45 @@ class _Room:
             self._changed.notify_all()
 
 
-def _read_all(source: Store, paths: Iterable[str], *, leniently: bool) -> list[str]:
-    """Pictures in order: many files are asked for at once, and decoded one after the other as they come."""
+def _make_pictures(source: Store, paths: Iterable[str], *, leniently: bool) -> list[str]:
+    """Make thumbnails, in order: many files are read at once, and decoded one after the other as they come."""
     skip = len(source.uri) + 1
-    room, turn = _Room(MAX_READ), threading.Lock()
+    budget, decoding = _ByteBudget(MAX_READ), threading.Lock()
 
     def make_picture(path: str) -> str:
         size_held = 0
 
         def hold(size: int) -> None:
             nonlocal size_held
-            room.take(size)
+            budget.take(size)
             size_held = size
 
         try:
             data = source.read(path[skip:], room=hold)
-            with turn:
+            with decoding:
                 if guard.decode([data], leniently=leniently)[0] is not None:
                     return ""
                 image = Image.fromarray(guard.pixels[0].copy())
             return encode_jpeg(image)
         except (OSError, ValueError):
-            return ""  # it is gone or cannot be read any more: the page only lacks its picture
+            return ""  # it is gone or cannot be read any more: only its picture is missing on the page
         finally:
-            room.give_back(size_held)
+            budget.give_back(size_held)
 
     with Guard(SIDE, 1) as guard, ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnail") as pool:
         return list(pool.map(make_picture, paths))
 
 
 def make_thumbnails(source: Store, paths: Iterable[str]) -> list[str]:
-    """Base64 of JPEGs, in order, as the network sees the images; empty where one cannot be read any more."""
-    return _read_all(source, paths, leniently=False)
+    """Make base64 of JPEGs, in order, as the network sees the images; empty where one cannot be read any more."""
+    return _make_pictures(source, paths, leniently=False)
 
 
 def make_reject_thumbnails(source: Store, rejects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same of rows of rejects: cut ones and other formats have a picture too, as far as they go.
+    """Make thumbnails of rejects, in order: truncated files and other formats have a picture too, if only of a part.
 
-    What has killed its decoder once is not tried again.
+    A file that has killed a decoder is not tried again.
     """
     paths = [row["path"] for row in rejects if row["size"] <= MAX_FILE and not is_deadly(row["reason"])]
-    picture_of = dict(zip(paths, _read_all(source, paths, leniently=True), strict=True)) if paths else {}
+    picture_of = dict(zip(paths, _make_pictures(source, paths, leniently=True), strict=True)) if paths else {}
     return [picture_of.get(row["path"], "") for row in rejects]

@@ -1,4 +1,4 @@
-"""Which images the page shows, of however many: the same share of every class, and the ends of the first components.
+"""Which images the page shows, however many there are: the same share of every class, and the ends of components.
 
 One pass over the scores, without a shuffle: each task returns a bounded number of candidates, the driver chooses.
 """
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 1500
 LEARNED, MAX_LEARNED = 8, 12_000
-"""Images of a class, and of all, that the classifier gets where the map's share of a class is smaller: 12 MB."""
+"""Images per class, and of all classes, that the classifier gets where the map shows fewer of a class: 12 MB."""
 COMPONENTS = 6
 """Components that the page names: axes of the map, pictures at their ends."""
 WIDTH = 256
-"""Components that distances and classifier use; far more than they need (PCA(50) keeps the accuracy of 5-NN)."""
+"""Components for distances and the classifier; far more than they need (PCA(50) keeps the accuracy of 5-NN)."""
 ENDS = 6
 """Pictures at each end of a component."""
 
@@ -38,9 +38,9 @@ _HASHES = 1 << 63
 
 
 def compute_shares(sizes: Mapping[str, int], points: int = MAX_POINTS) -> dict[str, int]:
-    """How many images of each class to take: all of a small class, as many of every other one.
+    """How many images of each class to take: all of a small class, equally many of every other one.
 
-    With more classes than points, one image of as many classes as there are points, chosen by a hash of their names.
+    With more classes than points, one image each of as many classes, which are chosen by a hash of their names.
 
     >>> compute_shares({"a": 2, "b": 100, "c": 100}, points=12)
     {'a': 2, 'b': 5, 'c': 5}
@@ -69,12 +69,12 @@ def compute_learned_shares(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def hash_order(text: str) -> int:
-    """A number below 2**63 that depends on the text alone: the same result shows the same images."""
+    """A number below 2**63 that depends only on the text: the same result always shows the same images."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def _compute_limits(sizes: Mapping[str, int], shares: Mapping[str, int]) -> dict[str, int]:
-    """Hashes below which a class has its share with all but certainty: five standard deviations are allowed for."""
+    """Hashes below which a class almost certainly has its share: with a margin of five standard deviations."""
     limits = {}
     for label, share in shares.items():
         needed = share + 5 * math.sqrt(share) + 9
@@ -154,12 +154,12 @@ class ReportSample:
 
     Attributes
     ----------
-    shown : Shown
+    shown : ShownImages
         A fair sample.
-    ends : list of (End, End)
+    ends : list of (ComponentEnd, ComponentEnd)
         For each of the first components, its low and its high end among *all* images.
-    learned : Shown
-        What the classifier gets; the same images where the classes are few.
+    learned : ShownImages
+        Images for the classifier; the same where there are few classes.
     """
 
     shown: ShownImages
@@ -180,11 +180,11 @@ def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str,
             by_label.setdefault(label, []).append((order, path))
     width = next(iter(images.values()))[2].size if images else 0
 
-    def share(of_class: Mapping[str, int]) -> ShownImages:
+    def take_shares(counts: Mapping[str, int]) -> ShownImages:
         chosen = [
             path
             for label, members in sorted(by_label.items())
-            for path in sorted(path for _, path in sorted(members)[: of_class.get(label, 0)])
+            for path in sorted(path for _, path in sorted(members)[: counts.get(label, 0)])
         ]
         scores = np.array([images[path][2] for path in chosen], np.float32).reshape(len(chosen), width)
         return ShownImages(chosen, [images[path][0] for path in chosen], scores)
@@ -194,7 +194,7 @@ def choose(rows: Iterable[Any], shares: Mapping[str, int], learned: Mapping[str,
         ordered = sorted(images, key=lambda path, j=j: (float(images[path][2][j]), path))  # type: ignore[misc]
         low, high = ordered[:ENDS], ordered[::-1][:ENDS]
         ends.append((_make_end(low, images, j), _make_end(high, images, j)))
-    return ReportSample(share(shares), ends, share(learned or shares))
+    return ReportSample(take_shares(shares), ends, take_shares(learned or shares))
 
 
 def _make_end(paths: list[str], images: Mapping[str, tuple[str, int, NDArray[np.float32]]], j: int) -> ComponentEnd:
@@ -225,7 +225,7 @@ def choose_sample(
 def compute_squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     """Squared Euclidean distances between all rows of an (n, k) array, shape (n, n); infinite from a row to itself.
 
-    Rows that are equal may differ from 0 by a rounding error, to either side.
+    The distance of equal rows may differ from 0 by a rounding error of either sign.
     """
     x = np.asarray(scores, np.float64)
     squares = (x * x).sum(axis=1)
