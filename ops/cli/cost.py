@@ -11,6 +11,7 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
+from ops.core.mentions import complete_mentions
 from ops.core.text import format_count
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
@@ -128,5 +129,5 @@ def main(environ: Mapping[str, str]) -> int:
     if is_on(environ, "JSON"):
         print(json.dumps(answer, indent=1, default=encode_amount))
     else:
-        print("\n".join(texts))
+        print(complete_mentions("\n".join(texts)))
     return 0

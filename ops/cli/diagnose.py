@@ -13,6 +13,7 @@ from ops.cli.place import open_account
 from ops.cli.values import is_on
 from ops.core.console import Console
 from ops.core.errors import ExitCode, WrongUseError
+from ops.core.mentions import complete_mentions
 from ops.diagnose import gather, render, report
 from ops.diagnose import wait as command
 from ops.diagnose.causes import judge
@@ -49,12 +50,13 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         diagnosis = diagnose(environ, Console(stderr=True))
     except NothingFailedError as error:
-        print(json.dumps({"failed": None, "says": str(error)}, indent=1) if is_on(environ, "JSON") else error)
+        answer = json.dumps({"failed": None, "says": str(error)}, indent=1)
+        print(complete_mentions(answer if is_on(environ, "JSON") else str(error)))
         return 0
     if is_on(environ, "REPORT"):
         print(report.render_issue(diagnosis.evidence, diagnosis.verdict))
     elif is_on(environ, "JSON"):
-        print(json.dumps(render.as_json(diagnosis.evidence, diagnosis.verdict), indent=1))
+        print(complete_mentions(json.dumps(render.as_json(diagnosis.evidence, diagnosis.verdict), indent=1)))
     else:
-        print(diagnosis.as_text(environ.get("ENV") or "local"))
+        print(complete_mentions(diagnosis.as_text(environ.get("ENV") or "local")))
     return ExitCode.UNKNOWN_CAUSE if diagnosis.verdict.cause == "unknown" else 0

@@ -10,6 +10,7 @@ from ops.ci.drift import find_drift, make_drift_marker, make_title, render_drift
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.mentions import complete_mentions
 from ops.core.paths import ROOT
 from ops.plan.masking import mask_text
 
@@ -32,6 +33,6 @@ def main(environ: Mapping[str, str]) -> int:
         "marker": make_drift_marker(drift.env),
     }
     (out / "drift.json").write_text(json.dumps(answer, indent=1) + "\n")
-    print(text.split("<details>")[0].split("<!--")[0].rstrip())
+    print(complete_mentions(text.split("<details>")[0].split("<!--")[0].rstrip()))
     print(f"\nwritten: {out / 'drift.md'}, {out / 'drift.json'}")
     return ExitCode.DRIFT if drift.found else 0

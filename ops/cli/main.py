@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from fruits.errors import FruitsError
 from ops.cli.commands import COMMANDS, TAKES, Command
 from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, TWICE, read_given, suggest
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
+from ops.core.mentions import mentioning
 from ops.core.paths import ROOT
 
 
@@ -67,24 +69,36 @@ def find_function(target: str) -> Callable[[Mapping[str, str]], int]:
 
 def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) -> int:
     """Run a command; the value is its exit code. An expected error is a sentence on standard error."""
-    try:
-        options = make_environment(command.name, typed, environ)
-        return find_function(command.runs)(options)
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Exception as error:
-        if isinstance(error, (OperatorError, FruitsError)):
-            explanation: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
-        else:
-            from ops.cli.boundary import explain  # its libraries take a second: only where something else went wrong
+    with ExitStack() as at_hand:
+        try:
+            options = make_environment(command.name, typed, environ)
+            at_hand.enter_context(mentioning(name_place(options), TAKES))
+            return find_function(command.runs)(options)
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
+        except Exception as error:
+            if isinstance(error, (OperatorError, FruitsError)):
+                explanation: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
+            else:
+                from ops.cli.boundary import explain  # its libraries take a second
 
-            explanation = explain(error)
-        if explanation is None:
-            raise
-        from ops.core.console import fail
+                explanation = explain(error)
+            if explanation is None:
+                raise
+            from ops.core.console import fail
 
-        fail("\n".join([f"{command.name}: {explanation[0]}", *getattr(error, "__notes__", ())]))
-        return int(explanation[1])
+            fail("\n".join([f"{command.name}: {explanation[0]}", *getattr(error, "__notes__", ())]))
+            return int(explanation[1])
+
+
+def name_place(options: Mapping[str, str]) -> dict[str, str]:
+    """The variables that say where a command works, unless make's defaults say it already.
+
+    >>> name_place({"ENV": "dev", "REGION": "eu-west-1", "K": "50"}), name_place({"ENV": "local"})
+    ({'ENV': 'dev', 'REGION': 'eu-west-1'}, {})
+    """
+    place = {name: options[name] for name in ("ENV", "REGION") if options.get(name)}
+    return {name: value for name, value in place.items() if (name, value) != ("ENV", "local")}
 
 
 class Group(click.Group):

@@ -100,7 +100,7 @@ def main(environ: Mapping[str, str]) -> int:
     if is_on(environ, "JSON"):
         print(json.dumps({"cluster_id": cluster_id, "steps": steps}, indent=1))
     elif not steps:
-        print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")
+        Console().print(f"no step was submitted to {cluster_id} yet. make run-step submits one.")
     else:
         Console().print(make_steps_table(cluster_id, steps))
     return 0

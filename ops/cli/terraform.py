@@ -14,6 +14,7 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_number, read_person, read_repository, read_size
 from ops.core.console import Console, ask, working
 from ops.core.errors import ExitCode
+from ops.core.mentions import complete_mentions
 from ops.core.paths import INFRA, ROOT
 from ops.core.target import DEFAULT_REGION, NO_ACCOUNT, Target
 from ops.plan import policies, pricing
@@ -49,10 +50,10 @@ def plan(environ: Mapping[str, str]) -> int:
         book = find_current(target.region, pricing.list_types(plan), ask=not target.local_state)
         unmailed = [] if place.is_local else warn_unmailed(plan, target.env)
         lines = [f"   {count_actions(plan)}; all of it: {text}", *unmailed, *summarize(plan, target.region, book)]
-        print("\n".join(lines), flush=True)
+        print(complete_mentions("\n".join(lines)), flush=True)
         broken += policies.check_plan(plan, ceiling=read_number(environ, "MAX_USD_PER_HOUR"), region=target.region)
     for violation in broken:
-        print(f"plan: the plan breaks a rule: {violation}", file=sys.stderr)
+        print(complete_mentions(f"plan: the plan breaks a rule: {violation}"), file=sys.stderr)
     return ExitCode.RULE if broken else ExitCode.DONE
 
 

@@ -32,6 +32,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.core.errors import WrongUseError
+from ops.core.mentions import complete_mentions, list_completions
 
 PLAIN_SECONDS = 10.0
 WIDEST = 10_000
@@ -52,6 +53,7 @@ class Console(rich.console.Console):
     def print(self, *things: Any, **options: Any) -> None:
         """Print, as rich does; ``style`` colours the whole."""
         before = self._width
+        things = tuple(_complete(thing) for thing in things)
         for table in (thing for thing in things if isinstance(thing, Table)):
             keep_words(table)
             if self._is_free:
@@ -61,6 +63,21 @@ class Console(rich.console.Console):
             super().print(*things, **options)
         finally:
             self._width = before
+
+
+def _complete(thing: Any) -> Any:
+    """A text, or a table of texts, in which each command bears the environment at hand."""
+    if isinstance(thing, str):
+        return complete_mentions(thing)
+    if isinstance(thing, Text) and (completions := list_completions(thing.plain)):
+        first, *pieces = thing.divide(offset for offset, _ in completions)
+        for piece, (_, words) in zip(pieces, completions, strict=True):
+            first = first.append(words).append_text(piece)
+        return first
+    if isinstance(thing, Table):
+        for column in thing.columns:
+            column._cells = [_complete(cell) for cell in column.cells]
+    return thing
 
 
 def keep_words(table: Table) -> None:
@@ -145,8 +162,8 @@ def working(
         text_column = TextColumn("{task.description}", markup=False)
         columns = (SpinnerColumn(), CommandClock(), text_column, TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(text, total=None)
-            yield lambda words: bar.update(task, description=words)
+            task = bar.add_task(complete_mentions(text), total=None)
+            yield lambda words: bar.update(task, description=complete_mentions(words))
         return
     now = text
 

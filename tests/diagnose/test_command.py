@@ -317,7 +317,7 @@ def test_capacity_is_known_at_once(known: Known) -> None:
         (
             Emr({"State": "COMPLETED", "Timeline": {}}),
             {"STEP": STEP},
-            f"nothing failed: the step {STEP} is COMPLETED. make steps names those that have failed.",
+            f"nothing failed: the step {STEP} is COMPLETED. make steps ENV=dev names those that have failed.",
         ),
         (Emr({"State": "RUNNING", "Timeline": {}}), {"STEP": STEP}, "still-running: the step still runs"),
     ],
