@@ -19,9 +19,10 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 from fruits.engines import BATCH
-from fruits.featurize import KEY_COLUMNS, PLACES, FeaturizeTask, featurize_partition
+from fruits.featurize import PLACES, FeaturizeTask, featurize_partition
 from fruits.guard import Guard
 from fruits.images import ImageError, decode
+from fruits.listing import COLUMNS
 from fruits.models import publish
 from fruits.request import Request
 from fruits.store import Store
@@ -90,7 +91,7 @@ def featurize_with(decoder: Guard | InProcess, task: FeaturizeTask) -> Work:
 
     def featurize(paths: Sequence[Path]) -> None:
         rows = [(str(path), path.parent.name, path.stat().st_size, 0) for path in paths]
-        batch = pa.RecordBatch.from_pylist([dict(zip(KEY_COLUMNS, row, strict=True)) for row in rows])
+        batch = pa.RecordBatch.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows])
         with mock.patch("fruits.featurize.get_guard", return_value=decoder):
             list(featurize_partition([batch], task))
 

@@ -45,8 +45,7 @@ def write_matrix(store: Store, rows: int, files: int) -> list[Part]:
     for number in range(files):
         n = rows // files + (number < rows % files)
         values = _draw_rows(n, 1 + number, mixing)
-        offsets = pa.array(np.arange(0, (n + 1) * COLUMNS, COLUMNS, dtype=np.int32))
-        column = pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)), type=SCHEMA.field("features").type)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), COLUMNS).cast(SCHEMA.field(0).type)
         writer = PartWriter(store, SCHEMA, plain=("features.list.element",))
         writer.write(pa.RecordBatch.from_arrays([column], schema=SCHEMA))
         part = writer.close()

@@ -25,6 +25,7 @@ from fruits.errors import StorageError
 from fruits.guard import Guard, get_guard
 from fruits.images import PREPROCESSING_VERSION
 from fruits.inputs import NOT_EXPRESSIBLE
+from fruits.listing import COLUMNS, SCHEMA
 from fruits.models import PublishedModel, load_engine
 from fruits.parts import PART_DDL, ROWS_PER_GROUP, Part, PartWriter, map_tasks, read_share, tabulate_parts
 from fruits.progress import Heartbeat
@@ -37,17 +38,10 @@ if TYPE_CHECKING:
 FEATURES = "features"
 REJECTS = "rejects"
 
-_KEY_FIELDS = [
-    ("path", pa.string()),
-    ("label", pa.string()),
-    ("size", pa.int64()),
-    ("mtime", pa.int64()),
-    ("model", pa.string()),
-    ("preprocessing", pa.int32()),
-]
-FEATURES_SCHEMA = pa.schema([*_KEY_FIELDS, ("features", pa.list_(pa.field("element", pa.float32(), nullable=False)))])
-REJECTS_SCHEMA = pa.schema([*_KEY_FIELDS, ("kind", pa.string()), ("reason", pa.string())])
-KEY_COLUMNS = {"path": "string", "label": "string", "size": "long", "mtime": "long"}
+_KEYS = [*SCHEMA, pa.field("model", pa.string()), pa.field("preprocessing", pa.int32())]
+FEATURES_SCHEMA = pa.schema([*_KEYS, ("features", pa.list_(pa.field("element", pa.float32(), nullable=False)))])
+REJECTS_SCHEMA = pa.schema([*_KEYS, ("kind", pa.string()), ("reason", pa.string())])
+SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
 
 READS_IN_FLIGHT = 32
 BYTES_IN_FLIGHT = 64 << 20
@@ -104,7 +98,7 @@ class _Reject(NamedTuple):
 
 def _list_images(batches: Iterable[pa.RecordBatch]) -> Iterator[_Image]:
     for batch in batches:
-        columns = [batch.column(name).to_pylist() for name in KEY_COLUMNS]
+        columns = [batch.column(name).to_pylist() for name in COLUMNS]
         for row in zip(*columns, strict=True):
             yield _Image(*row)
 
@@ -174,12 +168,17 @@ def _read_patiently(
         pause(wait or 0.0)
 
 
+def open_table(output: Store, folder: str) -> PartWriter:
+    """Begin a file of features or of rejects."""
+    return PartWriter(output.child(folder), SCHEMAS[folder], plain=("path", "size", "mtime", "features.list.element"))
+
+
 class _Table:
     """Collects the rows of one table of a wave, and writes them in row groups."""
 
-    def __init__(self, task: FeaturizeTask, folder: str, schema: pa.Schema, plain: tuple[str, ...]) -> None:
-        self._writer = PartWriter(task.output.child(folder), schema, plain=plain)
-        self._schema = schema
+    def __init__(self, task: FeaturizeTask, folder: str) -> None:
+        self._writer = open_table(task.output, folder)
+        self._schema = SCHEMAS[folder]
         self._identity = task.model.identity, PREPROCESSING_VERSION
         self._images: list[_Image] = []
 
@@ -189,7 +188,7 @@ class _Table:
 
     def _flush(self, values: list[pa.Array]) -> None:
         keys = zip(*((i.path, i.label, i.size, i.mtime, *self._identity) for i in self._images), strict=True)
-        columns = [pa.array(column, kind) for column, (_, kind) in zip(keys, _KEY_FIELDS, strict=True)]
+        columns = [pa.array(column, field.type) for column, field in zip(keys, _KEYS, strict=True)]
         self._writer.write(pa.RecordBatch.from_arrays([*columns, *values], schema=self._schema))
         self._images.clear()
 
@@ -199,7 +198,7 @@ class _Table:
 
 class _Features(_Table):
     def __init__(self, task: FeaturizeTask) -> None:
-        super().__init__(task, FEATURES, FEATURES_SCHEMA, ("path", "size", "mtime", "features.list.element"))
+        super().__init__(task, FEATURES)
         self._values = np.empty((ROWS_PER_GROUP, task.model.dimension), np.float32)
 
     def add(self, images: list[_Image], values: np.ndarray[Any, np.dtype[np.float32]]) -> None:
@@ -210,17 +209,15 @@ class _Features(_Table):
                 self.flush()
 
     def flush(self) -> None:
-        n, d = len(self._images), self._values.shape[1]
-        if n:
-            offsets = pa.array(np.arange(0, (n + 1) * d, d, dtype=np.int32))
-            flat = pa.array(self._values[:n].reshape(-1).copy())
-            kind = FEATURES_SCHEMA.field("features").type
-            self._flush([pa.ListArray.from_arrays(offsets, flat, type=kind)])
+        if self._images:
+            values = self._values[: len(self._images)].copy()
+            column = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+            self._flush([column.cast(FEATURES_SCHEMA.field("features").type)])
 
 
 class _Rejects(_Table):
     def __init__(self, task: FeaturizeTask) -> None:
-        super().__init__(task, REJECTS, REJECTS_SCHEMA, ("path", "size", "mtime"))
+        super().__init__(task, REJECTS)
         self._reasons: list[tuple[str, str]] = []
 
     def add(self, reject: _Reject) -> None:
@@ -369,7 +366,7 @@ def run_wave(
     """
 
     def featurize(number: int) -> Iterator[pa.RecordBatch]:
-        return featurize_partition(read_share(listing, parts, list(KEY_COLUMNS), turns, number), task)
+        return featurize_partition(read_share(listing, parts, list(COLUMNS), turns, number), task)
 
     parts_by_kind: dict[str, list[Part]] = {FEATURES: [], REJECTS: []}
     for row in map_tasks(spark, max(turns) + 1, featurize, PART_DDL).collect():

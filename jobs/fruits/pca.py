@@ -478,10 +478,8 @@ def write_scores(
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
         for batch in _select_rows(features, names, selection, ["path", "label", "features"]):
             scores = (to_matrix(batch.column("features")).astype(np.float64) - mean) @ components.T
-            n, k = scores.shape
-            offsets = pa.array(np.arange(0, (n + 1) * k, k, dtype=np.int32))
             values = pa.array(scores.astype(np.float32).reshape(-1))
-            column = pa.ListArray.from_arrays(offsets, values, type=SCORES_SCHEMA.field("scores").type)
+            column = pa.FixedSizeListArray.from_arrays(values, scores.shape[1]).cast(SCORES_SCHEMA.field("scores").type)
             writer.write(
                 pa.RecordBatch.from_arrays([batch.column("path"), batch.column("label"), column], schema=SCORES_SCHEMA)
             )

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits import versions
-from fruits.featurize import FEATURES, FEATURES_SCHEMA, REJECTS, REJECTS_SCHEMA
+from fruits.featurize import FEATURES, REJECTS, SCHEMAS, open_table
 from fruits.listing import COLUMNS, SCHEMA
 from fruits.manifests import State
 from fruits.parts import (
@@ -42,8 +42,7 @@ _KEYS_SCHEMA = pa.schema([*SCHEMA, ("kind", pa.string()), ("part", pa.string())]
 REPLACED = "replaced"
 _STALE = {"path": "string", "kind": "string", "part": "string"}
 _STALE_SCHEMA = pa.schema([(name, pa.string()) for name in _STALE])
-_SCHEMAS = {FEATURES: FEATURES_SCHEMA, REJECTS: REJECTS_SCHEMA}
-_PLAIN = {FEATURES: ("path", "size", "mtime", "features.list.element"), REJECTS: ("path", "size", "mtime")}
+
 DAMAGED = "damaged"
 FEATURIZED = "featurized"
 """The kind of a row of features among the kinds of rejects, one of which is called ``features``."""
@@ -311,10 +310,10 @@ def rewrite_parts(stale: Iterable[pa.RecordBatch], output: Store) -> Iterator[pa
         members = list(group)
         folder = FEATURES if members[0]["kind"] == FEATURIZED else REJECTS
         gone = pa.array([row["path"] for row in members], pa.string())
-        writer = PartWriter(output.child(folder), _SCHEMAS[folder], plain=_PLAIN[folder])
+        writer = open_table(output, folder)
         for batch in read_batches(output.child(folder), [name]):
             current = batch.filter(pc.invert(pc.is_in(batch.column("path"), value_set=gone)))
-            writer.write(current.cast(_SCHEMAS[folder]))
+            writer.write(current.cast(SCHEMAS[folder]))
         yield tabulate_parts({REPLACED: Part(name, len(members)), folder: writer.close()})
 
 
@@ -342,8 +341,8 @@ def _merge_folder(
     store = output.child(folder)
 
     def write(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        table = pa.Table.from_batches(read_batches(store, names)).cast(_SCHEMAS[folder]).combine_chunks()
-        writer = PartWriter(store, _SCHEMAS[folder], plain=_PLAIN[folder])
+        table = pa.Table.from_batches(read_batches(store, names)).cast(SCHEMAS[folder]).combine_chunks()
+        writer = open_table(output, folder)
         for batch in table.to_batches(max_chunksize=ROWS_PER_GROUP):
             writer.write(batch)
         yield tabulate_parts({folder: writer.close()})
