@@ -155,9 +155,9 @@ def run_all(
     """Whole runs by number of images: one of each, then one of each again, …"""
     runs: dict[int, list[WholeRun]] = {count: [] for count in counts}
     for repeat in range(options.repeats):
-        for count, done in runs.items():
-            done.append(run_whole(count, options.scratch, repeat, precision))
-            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {describe(done[-1])}")
+        for count, runs_of_size in runs.items():
+            runs_of_size.append(run_whole(count, options.scratch, repeat, precision))
+            options.say(f"{repeat + 1}/{options.repeats}  {count:,} images: {describe(runs_of_size[-1])}")
     return runs
 
 

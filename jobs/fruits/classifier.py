@@ -119,7 +119,7 @@ class Sums:
     cross: Float
 
     @classmethod
-    def none(cls, width: int, classes: int) -> Sums:
+    def make_empty(cls, width: int, classes: int) -> Sums:
         return cls(np.zeros((width + 1, width + 1)), np.zeros((width + 1, classes)))
 
     def add(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
@@ -181,14 +181,14 @@ class CrossValidation:
         """Accuracy of always predicting the largest class."""
         return float(self.confusion.sum(axis=1).max(initial=0) / max(self.images, 1))
 
-    def top_confusions(self, count: int) -> list[tuple[str, str, int]]:
+    def list_top_confusions(self, count: int) -> list[tuple[str, str, int]]:
         """List true class, predicted class and number of the most frequent confusions."""
         wrong = self.confusion.copy()
         np.fill_diagonal(wrong, 0)
         pairs = [(int(wrong[i, j]), self.labels[i], self.labels[j]) for i, j in np.argwhere(wrong > 0)]
         return [(a, b, n) for n, a, b in sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:count]]
 
-    def recall(self) -> dict[str, float]:
+    def compute_recall(self) -> dict[str, float]:
         """Share of each class that was recognised; without classes of which no image was tested."""
         tested = self.confusion.sum(axis=1)
         return {label: float(self.confusion[i, i] / tested[i]) for i, label in enumerate(self.labels) if tested[i]}
@@ -247,7 +247,7 @@ def cross_validate_blocks(
     sums: list[Sums] | None = None
     for rows, x in _number_rows(blocks()):
         if sums is None:
-            sums = [Sums.none(x.shape[1], len(names)) for _ in range(2)]
+            sums = [Sums.make_empty(x.shape[1], len(names)) for _ in range(2)]
         for side in (0, 1):
             mine = folds.fold[rows] == side
             if mine.any():

@@ -526,12 +526,16 @@ def require_unbroken(pixels: bytes, stride: int, depth: int, width: int) -> None
         return
     near = bytes(range(_NEAR)) if fill == b"\0" else bytes(range(256 - _NEAR, 256))
 
-    def share(row: int, first: int, last: int) -> float:
+    def compute_share(row: int, first: int, last: int) -> float:
         """Of some pixels of a row, those that are far from what fills the rest."""
         positions = range(row * stride + first * depth, row * stride + last * depth, depth)
         return sum(pixels[i : i + depth].strip(near) != b"" for i in positions) / len(positions)
 
-    if share(row, 0, min(8, column)) > 0.5 and share(row, 0, column) > 0.7 and share(row - 1, column, width) > 0.7:
+    if (
+        compute_share(row, 0, min(8, column)) > 0.5
+        and compute_share(row, 0, column) > 0.7
+        and compute_share(row - 1, column, width) > 0.7
+    ):
         raise _make_truncation(f"row {row + 1} of its pixels breaks off, and nothing follows")
 
 

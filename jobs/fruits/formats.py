@@ -151,7 +151,7 @@ def detect_format(data: bytes) -> str | None:
 def _read_brands(data: bytes) -> list[bytes]:
     """The brands in an ISO base media file's first box: what it is, then what else it can be read as."""
     end = min(int.from_bytes(data[:4], "big"), 256, len(data))
-    return [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
+    return [data[8:12], *(data[start : start + 4] for start in range(16, end - 3, 4))]
 
 
 def describe(data: bytes) -> str:

@@ -118,9 +118,9 @@ class LeftOut:
         return self.counts.total()
 
     def as_json(self) -> dict[str, dict[str, object]]:
-        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self._ordered()}
+        return {kind: {"files": n, "first": self.first[kind]} for kind, n in self._sort_kinds()}
 
-    def _ordered(self) -> list[tuple[str, int]]:
+    def _sort_kinds(self) -> list[tuple[str, int]]:
         """Kinds with their numbers, the most frequent first; the same whatever the order of a listing."""
         return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
 
@@ -137,7 +137,7 @@ class LeftOut:
         """
         if not self:
             return ""
-        kinds = self._ordered()
+        kinds = self._sort_kinds()
         listed = ", ".join(f"{n:,} {kind}" for kind, n in kinds[:limit])
         others = sum(n for _, n in kinds[limit:])
         verb = "is" if self.total == 1 else "are"

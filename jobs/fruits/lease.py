@@ -127,7 +127,7 @@ class Lease:
 
     def keep(self) -> None:
         """Renew the lease from now on, in a separate thread that nothing else can delay."""
-        self._thread = threading.Thread(target=self._loop, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew_repeatedly, name="lease", daemon=True)
         self._thread.start()
 
     def require(self) -> None:
@@ -175,7 +175,7 @@ class Lease:
         self.is_held = False
         self._withdraw()
 
-    def _loop(self) -> None:
+    def _renew_repeatedly(self) -> None:
         while self.is_held and not self._stop.wait(self._interval):
             with contextlib.suppress(Exception):  # whatever it was: without this thread another run would take over
                 self.renew()

@@ -83,7 +83,7 @@ class Moments:
                 return
         rows = x.shape[0]
         x -= mean
-        for strip in self._strips():
+        for strip in self._cut_strips():
             upper = x[:, strip].T @ x[:, strip.start :]
             self.scatter[strip, strip.start :] += upper
             self.scatter[strip.stop :, strip] += upper[:, strip.stop - strip.start :].T
@@ -91,7 +91,7 @@ class Moments:
 
     def merge(self, n: int, mean: Float, bad: int, strips: Iterable[Float]) -> None:
         """Add the sums of other rows; their scatter comes `STRIP` rows at a time."""
-        for strip, rows in zip(self._strips(), strips, strict=True):
+        for strip, rows in zip(self._cut_strips(), strips, strict=True):
             self.scatter[strip] += rows
         self.bad += bad
         self._shift(n, mean)
@@ -104,12 +104,12 @@ class Moments:
         delta = mean - self.mean
         if self.n:
             weighted = delta * (self.n * n / total)
-            for strip in self._strips():
+            for strip in self._cut_strips():
                 self.scatter[strip] += np.outer(weighted[strip], delta)
         self.mean = self.mean + delta * (n / total)
         self.n = total
 
-    def _strips(self) -> Iterator[slice]:
+    def _cut_strips(self) -> Iterator[slice]:
         d = self.mean.size
         return (slice(start, min(start + STRIP, d)) for start in range(0, d, STRIP))
 
@@ -124,7 +124,7 @@ class Moments:
         name = f"{uuid.uuid4().hex}.moments"
         head = np.array([self.n, self.bad, self.mean.size], np.int64)
         with store.create(name) as sink:
-            for values in (head, self.mean, *(self.scatter[strip] for strip in self._strips())):
+            for values in (head, self.mean, *(self.scatter[strip] for strip in self._cut_strips())):
                 sink.write(values.tobytes())
         return name
 
@@ -144,7 +144,7 @@ class Moments:
                     n, bad, d = (int(v) for v in _read_floats(source, 3).view(np.int64))
                     mean = _read_floats(source, d)
                     total = cls(d) if total is None else total
-                    rows = (strip.stop - strip.start for strip in total._strips())
+                    rows = (strip.stop - strip.start for strip in total._cut_strips())
                     total.merge(n, mean, bad, (_read_floats(source, count * d).reshape(count, d) for count in rows))
             except (OSError, ValueError) as error:
                 raise StorageError(f"{store.location(name)} cannot be read ({error}). Fix: run it again.") from error

@@ -46,17 +46,17 @@ class Entry:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Scheme (``file`` for a plain path) and the rest, without decoding anything.
+    """Split a URI into scheme (``file`` for a plain path) and place, without decoding anything.
 
     >>> split_uri("s3://bucket/a b/é")
     ('s3', 'bucket/a b/é')
     >>> split_uri("/data/x")
     ('file', '/data/x')
     """
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, place = uri.partition("://")
     if not separator:
         return "file", uri
-    return scheme.lower(), rest
+    return scheme.lower(), place
 
 
 def make_s3_options(bucket: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -359,22 +359,22 @@ class Store:
     def __init__(self, uri: str) -> None:
         if not uri.strip():
             raise UsageError("an empty address was given. Fix: a folder or a URI.")
-        scheme, rest = split_uri(uri)
+        scheme, place = split_uri(uri)
         self.scheme = scheme
         if scheme == "file":
-            self._base = str(Path(rest).expanduser().absolute())
+            self._base = str(Path(place).expanduser().absolute())
             self.uri = self._base
         else:
-            rest = rest.rstrip("/")
-            authority, _, path = rest.partition("/")
+            place = place.rstrip("/")
+            authority, _, path = place.partition("/")
             if scheme in ("hdfs", "viewfs"):
                 self._base = "/" + path
             else:
                 # container@account, but anonymous@bucket
                 bucket = authority.rpartition("@")[2] if scheme in GCS_SCHEMES else authority.partition("@")[0]
                 self._base = f"{bucket}/{path}".rstrip("/")
-            self.uri = f"{scheme}://{rest}"
-        self.authority = "" if scheme == "file" else rest.partition("/")[0]
+            self.uri = f"{scheme}://{place}"
+        self.authority = "" if scheme == "file" else place.partition("/")[0]
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"

@@ -83,7 +83,7 @@ def make_confusions_table(validation: classifier.CrossValidation) -> Table:
     """What is taken for what."""
     table = Table("true class", "predicted", "images", title="most frequent confusions", title_justify="left")
     table.columns[2].justify = "right"
-    for a, b, n in validation.top_confusions(SHOWN):
+    for a, b, n in validation.list_top_confusions(SHOWN):
         table.add_row(Text(a), Text(b), f"{n:,}")
     return table
 
@@ -92,7 +92,7 @@ def make_worst_table(validation: classifier.CrossValidation) -> Table:
     """The classes that are recognised least."""
     table = Table("class", "recognised", title="classes recognised least", title_justify="left")
     table.columns[1].justify = "right"
-    for label, share in sorted(validation.recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
+    for label, share in sorted(validation.compute_recall().items(), key=lambda item: (item[1], item[0]))[:SHOWN]:
         if share < 1:
             table.add_row(Text(label), f"{100 * share:.1f}%")
     return table

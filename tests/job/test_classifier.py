@@ -39,7 +39,7 @@ def test_classes_are_named_in_their_order_whatever_that_of_the_files() -> None:
 
 def test_one_feature_is_fitted_as_the_normal_equations_say() -> None:
     x, y = np.array([[1.0], [2.0], [4.0], [9.0]]), np.array([0, 1, 1, 0])
-    sums = Sums.none(1, 2)
+    sums = Sums.make_empty(1, 2)
     sums.add(x[:3], y[:3])
     sums.add(x[3:], y[3:])
     one_hot = np.eye(2)[y]
@@ -133,9 +133,9 @@ def test_confusions_are_named_from_the_most_frequent_on() -> None:
     validation = classifier.CrossValidation(
         ("a", "b", "c"), confusion, (0.7, 0.8), 31, 40, split([], []), np.zeros(0, np.int32)
     )
-    assert validation.top_confusions(2) == [("b", "a", 3), ("a", "b", 2)]
-    assert validation.top_confusions(9)[2:] == [("c", "b", 2)]
-    assert validation.recall() == {"a": 0.8, "b": 0.7, "c": 9 / 11}
+    assert validation.list_top_confusions(2) == [("b", "a", 3), ("a", "b", 2)]
+    assert validation.list_top_confusions(9)[2:] == [("c", "b", 2)]
+    assert validation.compute_recall() == {"a": 0.8, "b": 0.7, "c": 9 / 11}
     assert validation.accuracy == 24 / 31
     assert validation.chance == 11 / 31
     record = validation.as_json()

@@ -175,7 +175,7 @@ def render_classifier(
             result=result,
             reason=reason,
             matrix=matrix,
-            confusions=[(shorten(a), shorten(b), n) for a, b, n in result.top_confusions(TOP_CONFUSIONS)]
+            confusions=[(shorten(a), shorten(b), n) for a, b, n in result.list_top_confusions(TOP_CONFUSIONS)]
             if result
             else [],
             taken=" ".join(map(str, predictions)),

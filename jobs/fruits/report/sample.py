@@ -216,10 +216,10 @@ def choose_sample(
     learned = compute_learned_shares(sizes)
     limits = _compute_limits(sizes, learned)
 
-    def work(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
+    def select(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
         yield from select_candidates(read_batches(store, names, ["path", "label", "scores"]), limits)
 
-    return choose(map_parts(spark, parts, tasks, work, _DDL).collect(), compute_shares(sizes), learned)
+    return choose(map_parts(spark, parts, tasks, select, _DDL).collect(), compute_shares(sizes), learned)
 
 
 def compute_squared_distances(scores: NDArray[np.floating]) -> NDArray[np.float64]:
