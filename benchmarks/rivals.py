@@ -76,7 +76,7 @@ def run_rival(name: str, folder: Path, scratch: Path, graph: Path, images: int) 
         last = "\n".join(answer.stderr.splitlines()[-8:])
         raise BenchmarkError(f"{name} failed with exit code {answer.returncode}: {last}") from None
     if rows != images:
-        raise BenchmarkError(f"{name} wrote {rows} of {images} rows, so its speed says nothing.")
+        raise BenchmarkError(f"{name} wrote {rows} of {images} rows, so its speed says nothing. Fix: see rival.py.")
     return images / seconds, whole_seconds
 
 

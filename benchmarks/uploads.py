@@ -22,7 +22,7 @@ REGION = "eu-west-3"
 OURS, SYNC = "make upload-dataset", "aws s3 sync"
 FETCHED, FETCHED_BY_SYNC = "make results", "aws s3 sync of results"
 RESULT = {"run.json": 4 << 10, "report.html": 8 << 20, "pca/scores.csv": 60 << 20, "pca/model.npz": 2 << 20}
-"""Bytes of a result of some 30,000 images."""
+"""Bytes of the result of about 30,000 images."""
 METHOD = (
     "seconds of a process of its own, from its start to its end: the photographs to an empty bucket, and the four "
     "files of a result back to an empty folder; the two sides alternate, on one embedded AWS with its steps turned off"

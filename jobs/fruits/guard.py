@@ -244,7 +244,10 @@ class Guard:
             self._read_line(300)
         except _DiedError as error:
             self._stop()
-            raise GuardError(f"the process that decodes images does not start: it {error}") from None
+            raise GuardError(
+                f"the process that decodes images does not start: it {error}. Fix: see in this worker's log what it "
+                "printed, and run it again."
+            ) from None
         self._ready = True
 
     def _stop(self) -> None:
