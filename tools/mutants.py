@@ -80,7 +80,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/ops/test_estimate.py",
         "tests/infra/test_prices_and_sizes.py",
     ),
-    "ops.lifecycle.step": ("tests/ops/test_steps_end.py", "tests/ops/test_step.py", "tests/diagnose/test_command.py"),
+    "ops.lifecycle.step": (
+        "tests/ops/test_steps_end.py",
+        "tests/ops/test_step.py",
+        "tests/ops/test_poll.py",
+        "tests/diagnose/test_command.py",
+    ),
     **dict.fromkeys(
         (
             "ops.diagnose.causes",

@@ -50,6 +50,11 @@ def logs(world: World, cluster: str) -> dict[str, str]:
     }
 
 
+def await_logs(world: World, cluster: str, *keys: str) -> dict[str, str]:
+    """A cluster's logs, once all of those named are there: they come one after the other."""
+    return until(lambda: logs(world, cluster), lambda seen: seen.keys() >= set(keys))
+
+
 def refused(call: Any, **request: Any) -> str:
     with pytest.raises(ClientError) as error:
         call(**request)
@@ -91,7 +96,7 @@ def test_a_cluster_goes_through_its_states_and_bootstraps(world: World) -> None:
     assert "\nUSER=hadoop\n" in f"\n{environment}"
     assert f"AWS_REGION={REGION}\n" in environment
     folder = f"node/{primary['Ec2InstanceId']}/bootstrap-actions/1"
-    found = until(lambda: logs(world, cluster), lambda seen: f"{folder}/stderr.gz" in seen)
+    found = await_logs(world, cluster, f"{folder}/stdout.gz", f"{folder}/stderr.gz")
     assert found[f"{folder}/stdout.gz"] == "abricot\n"
     assert found[f"{folder}/stderr.gz"] == "careful\n"
     world.end(cluster)
@@ -204,7 +209,8 @@ def test_steps_run_in_order_and_leave_logs_in_emrs_layout_after_a_while(world: W
     assert good["Status"]["Timeline"]["EndDateTime"] <= bad["Status"]["Timeline"]["StartDateTime"]
     if "FailureDetails" in bad["Status"]:  # only a busy machine looks as late as that: they come with the logs
         assert f"steps/{ids[1]}/stderr.gz" in logs(world, waiting)
-    found = until(lambda: logs(world, waiting), lambda seen: f"steps/{ids[1]}/stderr.gz" in seen)
+    names = (f"{ids[0]}/stdout", f"{ids[0]}/stderr", f"{ids[1]}/stderr", f"{ids[1]}/controller")
+    found = await_logs(world, waiting, *(f"steps/{name}.gz" for name in names))
     assert found[f"steps/{ids[0]}/stdout.gz"] == "out\n"
     assert found[f"steps/{ids[0]}/stderr.gz"] == "err\n"
     assert found[f"steps/{ids[1]}/stderr.gz"] == "oh\n"
@@ -246,7 +252,7 @@ def test_a_jar_that_is_not_the_command_runner_fails_with_a_sentence(world: World
     ][0]
     with pytest.raises(WaiterError):
         world.emr.get_waiter("step_complete").wait(ClusterId=waiting, StepId=step_id, WaiterConfig={"Delay": 1})
-    found = until(lambda: logs(world, waiting), lambda seen: f"steps/{step_id}/stderr.gz" in seen)
+    found = await_logs(world, waiting, f"steps/{step_id}/stderr.gz")
     assert found[f"steps/{step_id}/stderr.gz"].startswith("Cannot fetch jar s3://b/some.jar")
 
 

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from ops.aws.account import Account, NotAppliedError
+from ops.core.errors import OperatorError
 from ops.cost import ledger, period, upkeep
 from ops.cost.money import read_currency
 from ops.prices import table as prices
@@ -573,3 +574,30 @@ def test_what_a_step_cost_in_two_lines(images: int, each: str) -> None:
         f"cost ~0.05 USD before tax{each}",
         "USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)",
     ]
+
+
+def test_a_step_on_one_line() -> None:
+    record = {
+        "usd": {"total": "0.05", "bootstrap": "0.02", "work": "0.025", "idle": "0.005"},
+        "seconds": {"bootstrap": 54.2, "work": 1078, "idle": 30},
+        "emulated": True,
+        "inferred": False,
+    }
+    assert ledger.describe_record(record, read_currency("USD")) == (
+        "would have cost on AWS 0.05 USD before tax; USD: start 0.02 (54 s), work 0.03 (1,078 s), idle 0.01 (30 s)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("Timeline"), "KeyError: 'Timeline'"),
+        (OperatorError("no price of m9.xlarge is known"), "no price of m9.xlarge is known"),
+        (
+            ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeCluster"),
+            "DescribeCluster is not allowed (AccessDeniedException)",
+        ),
+    ],
+)
+def test_why_a_cost_is_missing_is_said_in_words(error: Exception, words: str) -> None:
+    assert ledger.explain_missing(error) == words

@@ -98,6 +98,24 @@ def test_ctrl_c_says_what_becomes_of_the_step(
     assert f"stopped watching; the step s-1 {said}" in text(out)
 
 
+def test_a_step_that_no_node_takes_is_cancelled_and_why_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled: list[dict[str, Any]] = []
+    emr = SimpleNamespace(cancel_steps=lambda **arguments: cancelled.append(arguments))
+    monkeypatch.setattr(Account, "client", lambda *_: emr)
+    out = console()
+    step.give_up(AWS, SUBMITTED, "no node has room", out)
+    assert cancelled == [{"ClusterId": "j-1", "StepIds": ["s-1"], "StepCancellationOption": "TERMINATE_PROCESS"}]
+    assert text(out) == (
+        "the step waited 15 minutes (no node has room) and is being cancelled: waiting bills. Fix: make status shows "
+        "the nodes; more types and zones, or on demand (infra/env), then make run-step.\n"
+    )
+
+
+def test_nothing_is_done_that_was_not_asked_for() -> None:
+    terms = step.Terms()
+    assert (terms.queue, terms.detach, terms.one_shot, terms.cost) == (False, False, False, True)
+
+
 @pytest.mark.parametrize(
     ("account", "environ", "waits"),
     [(AWS, {}, True), (AWS, {"ONESHOT": "1"}, False), (EMULATED, {"ONESHOT": "1"}, True)],
