@@ -35,7 +35,7 @@ def test_no_task_is_run_twice_at_the_same_time(monkeypatch: pytest.MonkeyPatch) 
     """A second attempt beside a slow one may close its file after the last sweep: rows would stand twice."""
     builder = Builder()
     monkeypatch.setattr(pyspark.sql.SparkSession, "builder", builder)
-    begun = nullcontext(SimpleNamespace(recorded=nullcontext))
+    begun = nullcontext(SimpleNamespace(record_failures=nullcontext))
     monkeypatch.setattr(featurize_pca, "begin", lambda _: begun)
     summary = {"images_ok": 1, "images_rejected": 0, "variance_statement": "all"}
     monkeypatch.setattr(featurize_pca, "run", lambda *_: summary)

@@ -116,7 +116,7 @@ def test_the_record_of_a_failure_is_of_the_wait_and_not_of_the_cancelled_job(mon
             return self
 
         @contextmanager
-        def recorded(self) -> Iterator[None]:
+        def record_failures(self) -> Iterator[None]:
             try:
                 yield
             except BaseException as error:
