@@ -1,4 +1,4 @@
-# A key of our own for the buckets and the nodes' volumes: some 1 USD a month, hence only when asked for.
+# The account's own key for the buckets and the nodes' volumes: about 1 USD per month, so only when asked for.
 
 data "aws_partition" "this" {}
 

@@ -1,5 +1,5 @@
 variable "budget_usd" {
-  description = "US dollars a month (the whole account's bill) at which the last alert is sent; half and four fifths are told before."
+  description = "US dollars per month (the whole account's bill) at which the last alert is sent; earlier ones are sent at half and four fifths."
   type        = number
   default     = 10
 
@@ -38,7 +38,7 @@ variable "log_days" {
 }
 
 variable "enable_kms" {
-  description = "Encrypt buckets and volumes with a key of our own (some 1 USD a month) instead of S3's keys."
+  description = "Encrypt buckets and volumes with your own key (about 1 USD per month) instead of S3's keys."
   type        = bool
   default     = false
 }

@@ -19,7 +19,7 @@ variable "account_id" {
 }
 
 variable "monthly_limit" {
-  description = "US dollars a month at which the last alert is sent."
+  description = "US dollars per month at which the last alert is sent."
   type        = number
 
   validation {

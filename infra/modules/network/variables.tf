@@ -51,19 +51,19 @@ variable "bucket_names" {
 }
 
 variable "enable_nat" {
-  description = "A NAT gateway: a way out to the internet (some 0.05 USD an hour, and as much a GB)."
+  description = "A NAT gateway: a way out to the internet (about 0.05 USD per hour, and as much per GB)."
   type        = bool
   default     = false
 }
 
 variable "enable_ssm" {
-  description = "Interface endpoints of Systems Manager: a shell on a node without an open port (some 0.03 USD an hour)."
+  description = "Interface endpoints of Systems Manager: a shell on a node without an open port (about 0.03 USD per hour)."
   type        = bool
   default     = false
 }
 
 variable "enable_kms" {
-  description = "An interface endpoint of KMS, which nodes need where their disks are encrypted with a key of ours."
+  description = "An interface endpoint of KMS, which nodes need where their disks are encrypted with your own key."
   type        = bool
   default     = false
 }

@@ -81,7 +81,7 @@ variable "images" {
 }
 
 variable "minutes" {
-  description = "Minutes that the step may take (MINUTES=), the cluster's own start-up of some 6 to 10 minutes not counted; null means most_minutes."
+  description = "Minutes that the step may take (MINUTES=), not counting the 6 to 10 minutes that the cluster takes to start; null means most_minutes."
   type        = number
   default     = null
 
@@ -152,7 +152,7 @@ variable "fixed_seconds" {
 }
 
 variable "python_worker_mb" {
-  description = "Memory of one Python worker with the network loaded (MB): some 400 measured, and a margin."
+  description = "Memory of one Python worker with the network loaded (MB): about 400 measured, and a margin."
   type        = number
   default     = 500
 
