@@ -71,9 +71,25 @@ def dead_paths(document: Path) -> list[str]:
     return sorted(n for n in named if not MADE_LATER.search(n) and not any((base / n).exists() for base in bases))
 
 
+def dead_names(document: Path) -> list[str]:
+    """Modules and their functions (``ops.plan.changes.list_changes``) that a document names as code and are not there."""
+    dead = []
+    for token in tokens(document.read_text()):
+        if token.type != "code_inline" or not re.fullmatch(r"(ops|localaws|tools|sample)(\.\w+)+", token.content):
+            continue
+        module, name = REPO / token.content.replace(".", "/"), token.content.rpartition(".")[2]
+        if module.is_dir() or module.with_suffix(".py").exists():
+            continue
+        sources = [p for p in (module.parent.with_suffix(".py"), module.parent / "__init__.py") if p.exists()]
+        defines = re.compile(rf"^(?:(?:def|class) {name}\b|{name}\b.*=)", re.MULTILINE)
+        if not any(defines.search(source.read_text()) for source in sources):
+            dead.append(token.content)
+    return dead
+
+
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(REPO)))
 def test_links_and_paths_lead_somewhere(document: Path) -> None:
-    assert (dead_links(document), dead_paths(document)) == ([], [])
+    assert (dead_links(document), dead_paths(document), dead_names(document)) == ([], [], [])
 
 
 def test_dead_ones_are_found(tmp_path: Path) -> None:
@@ -81,6 +97,8 @@ def test_dead_ones_are_found(tmp_path: Path) -> None:
     page.write_text(
         "# A `make` heading, here\n[a](#a-make-heading-here) [b](#none) [c](gone.md) ![d](gone.png) [e](https://nowhere)\n"
         "[f](page.md#a-make-heading-here), ops/gone.py, `docs/gone.md` and s3://x/docs/y are named.\n"
+        "`ops.plan.changes`, `ops.plan.changes.list_changes`, `ops.plan.changes.gone` and `ops.gone.main` are code.\n"
     )
     assert dead_links(page) == ["#none", "gone.md", "gone.png", "https://nowhere"]
     assert dead_paths(page) == ["docs/gone.md", "ops/gone.py"]
+    assert dead_names(page) == ["ops.plan.changes.gone", "ops.gone.main"]
