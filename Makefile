@@ -1,4 +1,4 @@
-# Fruits! — every command of the project. `make help` lists them.
+# Fruits! — every command of the project. `make help-all` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -93,9 +93,9 @@ demo run-local tune neighbours classify export doctor state plan apply upload-da
 # commands: end
 
 ##@ Quality
-test: $(VENV)/.dev ## Run the tests (README's second command). ARGS=tests/ops, ARGS="-k words": a part
+test: $(VENV)/.dev ## Run every test that is not slow. ARGS=tests/ops, ARGS="-k words": a part
 	@$(PYTEST) -m "not slow" $(WORKERS) $(ARGS)
-test-fast: $(VENV)/.dev ## The tests without Spark, TensorFlow, Terraform and servers: most of all, in a minute
+test-fast: $(VENV)/.dev ## Run the tests that need no Spark, TensorFlow, Terraform or server: two thirds of all, in a minute
 	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
