@@ -72,7 +72,7 @@ def dead_paths(document: Path) -> list[str]:
 
 
 def dead_names(document: Path) -> list[str]:
-    """Modules and their functions (``ops.plan.changes.list_changes``) that a document names as code and are not there."""
+    """Modules and functions (``ops.plan.changes.list_changes``) that a document names as code and are not there."""
     dead = []
     for token in tokens(document.read_text()):
         if token.type != "code_inline" or not re.fullmatch(r"(ops|localaws|tools|sample)(\.\w+)+", token.content):
