@@ -95,7 +95,7 @@ demo run-local tune neighbours classify export doctor state plan apply upload-da
 ##@ Quality
 test: $(VENV)/.dev ## Run every test that is not slow. ARGS=tests/ops, ARGS="-k words": a part
 	@$(PYTEST) -m "not slow" $(WORKERS) $(ARGS)
-test-fast: $(VENV)/.dev ## Run the tests that need no Spark, TensorFlow, Terraform or server: two thirds of all, in a minute
+test-fast: $(VENV)/.dev ## Run the tests that need no Spark, TensorFlow, Terraform or server: four fifths of all, in a minute
 	@$(PYTEST) -m fast $(WORKERS) $(ARGS)
 checkov: $(VENV)-checkov/.done ## Static analysis of infra/ (offline)
 	@$(VENV)-checkov/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
