@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+_PLURAL_VERBS = {"is": "are", "was": "were", "has": "have"}
 
-def format_count(number: int, noun: str) -> str:
-    """A number and its noun, in the singular for one.
 
-    >>> format_count(1, "class"), format_count(2_000, "class"), format_count(0, "image")
-    ('1 class', '2,000 classes', '0 images')
+def format_count(number: int, noun: str, verb: str = "") -> str:
+    """A number of things for a reader; noun and verb are given as they stand beside one.
+
+    >>> format_count(1, "image"), format_count(0, "image"), format_count(1200, "class")
+    ('1 image', '0 images', '1,200 classes')
+    >>> format_count(1, "file", "is"), format_count(2, "file", "is"), format_count(2, "node", "runs")
+    ('1 file is', '2 files are', '2 nodes run')
     """
-    plural = "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
+    if number != 1:
+        noun += "es" if noun.endswith("s") else "s"
+        verb = _PLURAL_VERBS.get(verb, verb.removesuffix("s"))
+    return f"{number:,} {noun} {verb}".rstrip()
 
 
 def read_first_line(error: BaseException) -> str:

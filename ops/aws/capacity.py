@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+from fruits.wording import format_count
 
-from ops.core.text import format_count, format_utc
+from ops.core.text import format_utc
 
 READ_AGAIN_SECONDS = 30.0
 USUAL = timedelta(minutes=3)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.aws.account import Account
 from ops.ci.comment import count_changes, fold_details, quote_block, quote_code
 from ops.ci.gather import extract_reasons
 from ops.core.console import Console, working
-from ops.core.text import format_count
 from ops.cost.leftovers import list_running_costs
 from ops.plan.changes import Change, find_secrets, list_changes, render_lines
 from ops.plan.masking import mask_text

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.aws.account import Account, offline_target
 from ops.aws.refusals import is_unknown
 from ops.cli.place import read_place
@@ -12,7 +14,6 @@ from ops.cli.values import is_on, read_size
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, NotAppliedError, OperatorError, TerraformError
 from ops.core.mentions import complete_mentions
-from ops.core.text import format_count
 from ops.cost import ledger, speed
 from ops.cost.ledger import describe_record
 from ops.cost.money import Currency, encode_amount, read_currency

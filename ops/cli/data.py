@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from fruits.wording import format_count
+
 from ops.cli.options import is_whole_number
 from ops.cli.values import read_whole_number
 from ops.core.console import Console
 from ops.core.errors import ExitCode
-from ops.core.text import format_count
 from ops.data.fetch import STORE, GitSource
 from ops.data.fruits360 import DEFAULT_VERSION, RELEASES, DatasetError, DatasetSource, Stated, complete_dataset
 from ops.data.kaggle import HOST, Api, KaggleSource, Key

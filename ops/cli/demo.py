@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from fruits.wording import format_count
 from rich.text import Text
 
 from localaws import faults
@@ -13,7 +14,6 @@ from ops.cli.place import read_place
 from ops.cli.values import is_on, read_size
 from ops.core.console import Console
 from ops.core.errors import ExitCode
-from ops.core.text import format_count
 from ops.cost import after
 from ops.job.wheelhouse import SOME_MB, is_here
 from ops.lifecycle import fault, step

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fruits.errors import InputError, OutputError, UsageError
 from fruits.store import Store
+from fruits.wording import format_count
 
 from ops.cli.values import is_on, read_env, read_whole_number
 from ops.core.console import Console, working
-from ops.core.text import format_count
 from ops.job import results
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from fruits.wording import format_count
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +23,7 @@ from ops.cli.place import open_account
 from ops.cli.values import is_on, read_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count, format_duration
+from ops.core.text import format_duration
 from ops.logs import layout, words
 from ops.logs.layout import LATER, Log
 from ops.logs.reader import Logs, S3Logs

@@ -43,9 +43,10 @@ def main(environ: Mapping[str, str]) -> int:
     from fruits.models import require_model
 
     require_model(request)
+    from fruits.wording import format_count
+
     from ops.core.console import Console
     from ops.core.programs import count_cores
-    from ops.core.text import format_count
     from ops.job.local_spark import run_job
     from sample.draw import draw_sample
 

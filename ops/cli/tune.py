@@ -15,6 +15,7 @@ from fruits.inputs import require_folder
 from fruits.models import require_model
 from fruits.request import Request
 from fruits.store import Store
+from fruits.wording import format_count
 from rich.box import SIMPLE
 from rich.table import Table
 
@@ -24,7 +25,6 @@ from ops.cli.values import is_on, read_number, read_size, read_whole_number
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.programs import count_cores
-from ops.core.text import format_count
 from ops.cost import estimate, speed
 from ops.cost.money import encode_amount, round_amount
 from ops.job import tuning

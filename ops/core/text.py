@@ -1,22 +1,6 @@
-"""Numbers of things, durations, times and sizes for a reader."""
+"""Durations, times and sizes for a reader."""
 
 from datetime import UTC, datetime
-
-_PLURAL_VERBS = {"is": "are", "was": "were", "has": "have"}
-
-
-def format_count(number: int, noun: str, verb: str = "") -> str:
-    """A number of things for a reader; noun and verb are given as they stand beside one.
-
-    >>> format_count(1, "image"), format_count(0, "image"), format_count(1200, "class")
-    ('1 image', '0 images', '1,200 classes')
-    >>> format_count(1, "file", "is"), format_count(2, "file", "is"), format_count(2, "node", "runs")
-    ('1 file is', '2 files are', '2 nodes run')
-    """
-    if number != 1:
-        noun += "es" if noun.endswith("s") else "s"
-        verb = _PLURAL_VERBS.get(verb, verb.removesuffix("s"))
-    return f"{number:,} {noun} {verb}".rstrip()
 
 
 def format_utc(moment: datetime) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.aws.account import Account
 from ops.core.console import Console
 from ops.core.errors import OperatorError
-from ops.core.text import format_count
 from ops.cost import estimate, ledger
 from ops.cost.ledger import TROUBLE, describe_record, explain_missing
 from ops.cost.money import Currency, read_currency

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.aws.account import Account
 from ops.core.errors import ExitCode
-from ops.core.text import format_count
 from ops.cost.money import Currency, format_amount, round_amount
 
 KEY_USD_MONTH = Decimal(1)

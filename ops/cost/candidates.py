@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from ops.core.text import format_count
+from fruits.wording import format_count
+
 from ops.cost import estimate
 from ops.cost.money import Currency, format_amount
 from ops.cost.speed import Speed, estimate_types_speed, list_processors

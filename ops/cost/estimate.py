@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.core.errors import WrongUseError
-from ops.core.text import format_count
 from ops.cost.money import HOUR, NOT_COUNTED, Currency, format_amount
 from ops.cost.speed import Speed
 from ops.plan import cluster_rules, contents, pricing

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.wording import format_count
 
 from ops.aws.account import Account
 from ops.aws.describe import list_pages, read_tags
@@ -15,7 +16,7 @@ from ops.aws.refusals import describe_refusal
 from ops.aws.studio import describe_app, list_apps
 from ops.aws.sweep import ENDPOINT_NAME
 from ops.core.errors import NotAppliedError, TerraformError
-from ops.core.text import format_count, format_duration, format_size
+from ops.core.text import format_duration, format_size
 from ops.cost import ledger
 from ops.cost.billing import Item, RunningCosts, split_arns
 from ops.prices import table as prices

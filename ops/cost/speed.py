@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
-from ops.core.text import format_count
 
 BENCH = ROOT / "benchmarks" / "results" / "bare.json"
 LEAST_IMAGES = 1000

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from fruits.wording import format_count
+
 from ops.core.console import Console, counting
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count
 
 SPLITS = ("Training", "Test")
 MANIFEST = ".fruits-360.json"

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from fruits.errors import StorageError
 from fruits.inputs import LeftOut
+from fruits.wording import format_count
 
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count
 from ops.data.images import FoundImage, find_images
 
 

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.core.paths import ROOT
-from ops.core.text import format_count
 from ops.diagnose.evidence import Evidence
 from ops.diagnose.tracebacks import Frame, Traceback
 from ops.diagnose.verdict import Verdict

@@ -7,11 +7,11 @@ from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
+from fruits.wording import format_count
 
 from ops.aws.describe import list_pages
 from ops.aws.refusals import is_passing, is_throttled
 from ops.core.target import PROJECT
-from ops.core.text import format_count
 from ops.doctor.finding import Finding, attempt, failure, ok, unchecked, warning
 from ops.doctor.requirements import ClusterNeeds, count_needed_vcpus, list_vcpus
 from ops.job import wheelhouse

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, ParamSpec
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.wording import format_count
 
 from ops.aws.refusals import describe_refusal
 from ops.core.errors import ExitCode
-from ops.core.text import format_count
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 P = ParamSpec("P")

@@ -7,9 +7,9 @@ from fruits.errors import FruitsError
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, filter_images, require_folder, walk
 from fruits.store import Entry, Store, split_uri
+from fruits.wording import format_count
 
 from ops.aws.describe import list_pages
-from ops.core.text import format_count
 from ops.data.images import count_by_class
 from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 

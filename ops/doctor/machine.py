@@ -6,12 +6,12 @@ from pathlib import Path
 
 from fruits.backbones import BACKBONES
 from fruits.errors import FruitsError
+from fruits.wording import format_count
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from localaws.java import SUPPORTED, find_java_home
 from ops.core.errors import TerraformError
-from ops.core.text import format_count
 from ops.doctor.finding import Finding, explain_failure, failure, ok, warning
 from ops.job import wheelhouse
 from ops.terraform.binary import MINIMUM, find_terraform

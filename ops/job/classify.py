@@ -12,12 +12,12 @@ from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.errors import InputError
 from fruits.outputs import REPORT
 from fruits.report import page
+from fruits.wording import format_count
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
 from ops.core.console import Console
-from ops.core.text import format_count
 from ops.job.results import Result
 
 SHOWN = 10

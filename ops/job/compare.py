@@ -13,11 +13,11 @@ import numpy as np
 from fruits.classifier import MAX_CLASSES, cross_validate_blocks
 from fruits.report import page
 from fruits.report.sample import find_nearest, hash_order
+from fruits.wording import format_count
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.text import format_count
 from ops.job.results import Result
 
 PAGE = "comparison.html"

@@ -20,6 +20,7 @@ from fruits.inputs import LeftOut
 from fruits.progress import LEAST_FOR_A_RATE
 from fruits.request import Request
 from fruits.store import Store
+from fruits.wording import format_count
 from rich.text import Text
 
 from localaws.java import find_java_home
@@ -27,7 +28,6 @@ from ops.core.console import Console, fail
 from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
 from ops.core.programs import describe_commit, end_group, inherited_environment
-from ops.core.text import format_count
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip

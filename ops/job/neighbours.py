@@ -13,11 +13,11 @@ from fruits.engines import BATCH
 from fruits.errors import InputError
 from fruits.guard import Guard
 from fruits.store import Store
+from fruits.wording import format_count
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
-from ops.core.text import format_count
 from ops.job.results import Result
 
 VOTERS = 5

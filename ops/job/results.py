@@ -20,9 +20,9 @@ from fruits.parts import read_batches
 from fruits.pca import to_matrix
 from fruits.request import Request
 from fruits.store import Store
+from fruits.wording import format_count
 from numpy.typing import NDArray
 
-from ops.core.text import format_count
 from ops.job.local_spark import MODELS, RUNS, make_request
 from ops.job.names import result_name
 

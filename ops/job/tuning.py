@@ -23,9 +23,8 @@ from fruits.inputs import NOT_EXPRESSIBLE, LeftOut, read_label, walk
 from fruits.models import LEAST_BF16_COSINE, PublishedModel, load_engine, publish, require_model
 from fruits.request import DEFAULT_MODEL, DEFAULT_VARIANCE, PRECISIONS, Request
 from fruits.store import Store
+from fruits.wording import format_count
 from numpy.typing import NDArray
-
-from ops.core.text import format_count
 
 SIZES = (224, 160, 128, 96)
 SAMPLE = 600

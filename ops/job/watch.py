@@ -7,10 +7,10 @@ from typing import Any
 from fruits.errors import FruitsError
 from fruits.progress import LEAST_FOR_A_RATE, read_progress
 from fruits.store import Store
+from fruits.wording import format_count
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from ops.core.console import CommandClock, Console, stamp
-from ops.core.text import format_count
 
 PHASES = {
     "start": "starting Spark",

@@ -14,9 +14,9 @@ from pathlib import Path
 from fruits import backbones
 from fruits.backbones.weights import SUMS, compute_sha256, parse_sums
 from fruits.errors import ModelError, UsageError
+from fruits.wording import format_count
 
 from ops.core.console import Console, counting
-from ops.core.text import format_count
 
 PUBLISHED = {
     name: backbone.source

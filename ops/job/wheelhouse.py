@@ -26,13 +26,13 @@ from urllib.parse import unquote, urlsplit
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.wording import format_count
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from ops.core.console import Console, counting, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
-from ops.core.text import format_count
 
 PYTHON = "3.11"
 GLIBC = (2, 34)

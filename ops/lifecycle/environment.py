@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fruits.wording import format_count
+
 from localaws import faults, server
 from localaws.errors import NotRunningError
 from localaws.settings import Settings
@@ -24,7 +26,6 @@ from ops.core.console import Console, Person, ask, counting, elapsed, working
 from ops.core.errors import ExitCode, OperatorError, UnfinishedError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.target import BUCKET_PURPOSES, PROJECT
-from ops.core.text import format_count
 from ops.cost import after, in_report
 from ops.cost.quote import describe_before_apply
 from ops.cost.upkeep import tell_upkeep

@@ -18,6 +18,7 @@ from fruits.backbones import Published, find_backbone
 from fruits.errors import FruitsError, InputError, ModelError
 from fruits.request import Request
 from fruits.store import split_uri
+from fruits.wording import format_count
 
 from localaws import server
 from localaws.settings import Settings
@@ -29,7 +30,6 @@ from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count
 from ops.cost.after import tell_step_cost
 from ops.diagnose import wait as diagnosis
 from ops.job.local_spark import describe_run

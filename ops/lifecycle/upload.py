@@ -7,6 +7,7 @@ from typing import Any
 
 from fruits.formats import ENDINGS_TEXT
 from fruits.inputs import LeftOut, is_image
+from fruits.wording import format_count
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -15,7 +16,6 @@ from ops.aws.account import Account
 from ops.aws.describe import list_pages
 from ops.core.console import Console, counting, working
 from ops.core.errors import OperatorError
-from ops.core.text import format_count
 from ops.data.images import count_by_class, list_keys
 
 PREFIX = "images"

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.wording import format_count
 
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count
 from ops.logs import layout
 from ops.logs.layout import Log
 

@@ -3,7 +3,7 @@
 import re
 from itertools import groupby
 
-from ops.core.text import format_count
+from fruits.wording import format_count
 
 # 26/11/24 10:00:00 INFO TaskSetManager: …     26/11/24 10:00:00 WARN …
 _LOG_LINE = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ops.core.text import format_count
+from fruits.wording import format_count
+
 from ops.plan.masking import HIDDEN, SECRET_NAME
 
 UNKNOWN = "(known after apply)"

@@ -14,8 +14,9 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from fruits.wording import format_count
+
 from ops.core.errors import ExitCode, OperatorError
-from ops.core.text import format_count
 
 HERE = Path(__file__).parent
 HOURS_A_MONTH = 730  # AWS's own

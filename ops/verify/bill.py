@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from fruits.wording import format_count
 
 from ops.aws.account import Account, Place
 from ops.aws.refusals import explain_refusal
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.target import PROJECT
-from ops.core.text import format_count
 from ops.verify import record
 from ops.verify.assumptions import TABLE, judge_assumptions
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fruits.wording import format_count
+
 from ops.aws.describe import read_tags
-from ops.core.text import format_count
 from ops.logs.layout import SHIPPING
 
 Observations = Mapping[str, Any]

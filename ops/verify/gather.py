@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.errors import FruitsError
+from fruits.wording import format_count
 
 from localaws import server
 from ops.aws.account import Account
@@ -23,7 +24,6 @@ from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
 from ops.core.console import Console
 from ops.core.errors import OperatorError
 from ops.core.target import PROJECT
-from ops.core.text import format_count
 from ops.lifecycle import studio
 from ops.verify import probe
 from ops.verify.extras import IDLE_SECONDS

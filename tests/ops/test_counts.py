@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fruits.wording import format_count
 
 from ops.core.paths import ROOT
-from ops.core.text import format_count
 
 # A number in braces before one of these is wrong for one thing.
 NOUNS = (
