@@ -7,6 +7,7 @@ from fruits.command_line import read_request
 from fruits.inputs import LeftOut, read_label, require_classes, require_image, walk
 from fruits.request import Request
 from fruits.store import Store
+from fruits.wording import format_count
 
 from ops.cli.values import read_fields
 from ops.job.local_spark import SAMPLE, make_request
@@ -43,8 +44,6 @@ def main(environ: Mapping[str, str]) -> int:
     from fruits.models import require_model
 
     require_model(request)
-    from fruits.wording import format_count
-
     from ops.core.console import Console
     from ops.core.programs import count_cores
     from ops.job.local_spark import run_job
