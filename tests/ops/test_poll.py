@@ -221,7 +221,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "destroy", lambda *_: done.append("destroy"))
     monkeypatch.setattr(run_step, "replace", lambda account: account)
     monkeypatch.setattr(run_step, "fetch_results", lambda *_, **__: done.append("results"))
-    monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run_step, "end_as_by_ctrl_c", lambda: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
     monkeypatch.setattr(step, "require_inputs", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
@@ -229,24 +229,34 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize("error", [OFFLINE, refusal("ExpiredToken"), refusal("AccessDenied")], ids=str)
+@pytest.mark.parametrize(
+    "error", [OFFLINE, refusal("ExpiredToken"), refusal("AccessDenied"), OSError("odd"), KeyError("a bug")], ids=str
+)
 def test_a_look_that_fails_destroys_nothing(destroyed: list[str], error: Exception) -> None:
     account: Any = Cloud({"State": "RUNNING"}, error)
-    with pytest.raises(step.NotEndedError) as caught:
+    with pytest.raises((step.NotEndedError, OSError, KeyError)) as caught:
         run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == []
     assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
 
-def test_a_step_that_is_refused_destroys_nothing(destroyed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [OperatorError("the step s-0 is RUNNING on j-1.", exit_code=22), OSError("no space left"), OFFLINE],
+    ids=str,
+)
+def test_a_step_that_never_began_destroys_nothing(
+    destroyed: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OperatorError("the step s-0 is RUNNING on j-1.", exit_code=22)
+        raise error
 
     monkeypatch.setattr(step, "submit", refuse)
     account: Any = Cloud({"State": "RUNNING"})
-    with pytest.raises(step.NotEndedError, match="the step s-0 is RUNNING") as caught:
+    with pytest.raises(type(error)) as caught:
         run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
-    assert (destroyed, caught.value.exit_code) == ([], 22)
+    assert (destroyed, caught.value) == ([], error)
+    assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"])
