@@ -25,7 +25,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
-from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, pace, poll
+from ops.aws.poll import LostError, pace, poll
 from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
@@ -214,9 +214,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                     give_up(account, submitted, reason, console)
             return None
 
-        pause = pace(POLL_SECONDS, emulated=emulated)
         try:
-            status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
+            status = poll(look, pause=pace(POLL_SECONDS, emulated=emulated), say=say)
         except (LostError, BotoCoreError, ClientError) as error:
             if emulated and not server.list_processes(Settings.from_environment().home):
                 message = (
