@@ -309,7 +309,7 @@ class Run:
         frame = read_frame(self.spark, self.output.child(REJECTS), state.rejects, columns=columns, tasks=1)
         examples = "; ".join(f"{row['path']}: {row['reason']}" for row in frame.limit(3).collect())
         raise RejectRateError(
-            f"{rejected} of {images} images are rejected, and {self.request.max_reject_rate:.2%} are allowed. First: "
+            f"{rejected} of {images} images rejected, but at most {self.request.max_reject_rate:.2%} may be. First: "
             f"{examples}. Fix: repair or remove them (all are named in {self.output.location(REJECTS)}), or allow "
             "more with MAX_REJECT_RATE= (--max-reject-rate); what is featurized is kept."
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fruits.errors import DiskFullError, StorageError, UsageError
+from fruits.errors import DiskFullError, FruitsError, StorageError, UsageError
 from fruits.wording import read_first_line
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
@@ -174,7 +174,12 @@ def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
     if scheme in GCS_SCHEMES:
         return pafs.GcsFileSystem(**make_gcs_options(authority))
     if scheme in AZURE_SCHEMES:
-        return pafs.AzureFileSystem(**make_azure_options(authority))
+        options = make_azure_options(authority)
+        filesystem = pafs.AzureFileSystem(**options)
+        if not {"account_key", "sas_token"} & options.keys():
+            # where there is no credential, this raises; opening a file would abort the process
+            filesystem.get_file_info(f"{authority.partition('@')[0]}/.")
+        return filesystem
     if scheme in ("hdfs", "viewfs"):
         filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
         return filesystem
@@ -196,6 +201,16 @@ def is_final(error: Exception) -> bool:
 
 
 _KINDS: tuple[tuple[tuple[str, ...], type[StorageError], str], ...] = (
+    (
+        ("could not resolve", "couldn't resolve", "network_connection"),
+        StorageError,
+        "check the address and the network",
+    ),
+    (
+        ("oauth2 access token", "defaultazurecredential", "default credentials", "unauthenticated", "unauthorized"),
+        StorageError,
+        "log in (gcloud auth application-default login, az login), or set the variables of the store",
+    ),
     (
         ("access_denied", "access denied", "forbidden"),
         StorageError,
@@ -222,7 +237,7 @@ def explain_error(error: Exception, failure: str) -> StorageError:
     text = read_first_line(error)
     words = text.lower() + (" forbidden" if isinstance(error, PermissionError) else "")
     kind, fix = next((kind, fix) for phrases, kind, fix in _KINDS if any(phrase in words for phrase in phrases))
-    return kind(f"{failure}: {text}. Fix: {fix}.")
+    return kind(f"{failure}: {text if len(text) <= 300 else text[:299] + '…'}. Fix: {fix}.")
 
 
 def _keep_first_level(entries: list[Entry], key: str) -> list[Entry]:
@@ -387,7 +402,9 @@ class Store:
         """The `pyarrow.fs.FileSystem` behind it."""
         try:
             return _open_file_system(self.scheme, self.authority, os.getpid())
-        except (OSError, ImportError) as error:
+        except FruitsError:
+            raise
+        except Exception as error:  # OSError, ImportError, and whatever a store's own client raises
             raise explain_error(error, f"cannot open {self.uri}") from error
 
     @property

@@ -34,7 +34,10 @@ def make_page(items: list[dict[str, Any]], key: str, request: dict[str, Any], si
     >>> make_page([{"n": 1}, {"n": 2}, {"n": 3}], "Things", {"Marker": "2"}, size=2)
     {'Things': [{'n': 3}], 'Marker': None}
     """
-    start = int(request.get("Marker") or 0)
+    marker = request.get("Marker") or "0"
+    if not (marker.isascii() and marker.isdigit()):
+        raise InvalidRequestException(f"Marker '{marker}' is not valid.")  # EMR's own words are not known
+    start = int(marker)
     following = start + size
     return {key: items[start:following], "Marker": str(following) if following < len(items) else None}
 

@@ -7,6 +7,7 @@ hours: a laptop changes its network, a person logs in again, and the cluster goe
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from ops.aws.refusals import is_expired, is_network, is_passing
 from ops.core.errors import ExitCode, OperatorError
@@ -42,6 +43,12 @@ def in_words(error: BaseException) -> str:
     return "AWS cannot be reached" if is_network(error) else "AWS is throttling calls"
 
 
+def choose_patience(error: BaseException) -> float:
+    """Seconds for which calls that fail like this one are tried again."""
+    address = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
+    return PATIENCE_EMULATED if urlsplit(address).hostname in ("127.0.0.1", "localhost") else PATIENCE
+
+
 def pace(seconds: float, *, emulated: bool) -> float:
     """Seconds between two looks: as given at AWS, at most one at the embedded AWS, which is on this machine."""
     return min(seconds, 1.0) if emulated else seconds
@@ -52,7 +59,7 @@ def poll(
     *,
     pause: float,
     limit: float | None = None,
-    patience: float = PATIENCE,
+    patience: float | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Found | None:
     """Look until a look finds something.
@@ -62,8 +69,8 @@ def poll(
     look : asks AWS; None means "not yet"
     pause : seconds between two looks
     limit : seconds after which the wait ends without result; None is no limit
-    patience : seconds for which failing calls are tried again
-    say : is told that a call failed and is tried again
+    patience : seconds for which failing calls are tried again; None for as long as makes sense where they go
+    say : is told that a call failed and is tried again, and when one is answered again
 
     Returns
     -------
@@ -79,15 +86,18 @@ def poll(
         try:
             if (answer := look()) is not None:
                 return answer
+            if lost_since is not None:
+                say("AWS answers again")
             lost_since, wait = None, pause
         except Exception as error:
             if not is_passing(error):
                 raise
             lost_since = time.monotonic() if lost_since is None else lost_since
             why, seconds = in_words(error), time.monotonic() - lost_since
-            if seconds >= patience:
+            most = choose_patience(error) if patience is None else patience
+            if seconds >= most:
                 raise LostError(why, seconds) from error
-            say(f"{why}; trying again for {format_duration(max(1.0, patience - seconds))}")
+            say(f"{why}; trying again for {format_duration(max(1.0, most - seconds))}")
             wait = min(SLOWEST, max(wait, pause, 0.01) * 1.5)
         if limit is not None and time.monotonic() - began >= limit:
             return None

@@ -65,7 +65,7 @@ def sweep_network(
                 f"EMR's endpoint {', '.join(endpoints)} is still being deleted after {wait_seconds:.0f} s, and the "
                 "VPC cannot go before it. Fix: run make destroy again in a few minutes."
             )
-    return [*endpoints, *_delete_groups(ec2, vpc_ids, wait_seconds, pause)]
+    return [*endpoints, *_delete_groups(ec2, vpc_ids, wait_seconds, pause, say)]
 
 
 def has_studio(ec2: Any, vpc_ids: list[str]) -> bool:
@@ -85,7 +85,7 @@ def _groups(ec2: Any, vpc_ids: list[str], names: tuple[str, ...]) -> list[dict[s
     return list(list_pages(ec2, "describe_security_groups", "SecurityGroups", Filters=filters))
 
 
-def _delete_groups(ec2: Any, vpc_ids: list[str], limit: float, pause: float) -> list[str]:
+def _delete_groups(ec2: Any, vpc_ids: list[str], limit: float, pause: float, say: Callable[[str], None]) -> list[str]:
     groups = _groups(ec2, vpc_ids, GROUP_NAMES)
     for group in groups:  # they name each other, so their rules go first
         if group["IpPermissions"]:
@@ -93,11 +93,11 @@ def _delete_groups(ec2: Any, vpc_ids: list[str], limit: float, pause: float) -> 
         if group["IpPermissionsEgress"]:
             ec2.revoke_security_group_egress(GroupId=group["GroupId"], IpPermissions=group["IpPermissionsEgress"])
     for group in groups:
-        _delete_group(ec2, group, limit, pause)
+        _delete_group(ec2, group, limit, pause, say)
     return [group["GroupId"] for group in groups]
 
 
-def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -> None:
+def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float, say: Callable[[str], None]) -> None:
     """Delete a group once nothing uses it: interfaces of home folders go some minutes after their domain."""
 
     def delete() -> bool | None:
@@ -109,7 +109,7 @@ def _delete_group(ec2: Any, group: dict[str, Any], limit: float, pause: float) -
             raise
         return True
 
-    if poll(delete, pause=pause, limit=limit) is None:
+    if poll(delete, pause=pause, limit=limit, say=say) is None:
         raise UnfinishedError(
             f"the security group {group['GroupName']} is still in use, and the VPC cannot go before it. Fix: look in "
             "the EC2 console which network interface has it, remove what it belongs to (a file system of SageMaker "

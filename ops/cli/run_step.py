@@ -4,7 +4,6 @@ With ``ONESHOT=1`` the cluster does not outlive the step: it is destroyed after 
 failure, Ctrl-C, and when the terminal is closed.
 """
 
-import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from ops.cli.place import open_account
 from ops.cli.values import is_on, read_fields
 from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, WrongUseError
+from ops.core.programs import end_as_by_ctrl_c
 from ops.cost.upkeep import tell_upkeep
 from ops.diagnose import wait as diagnosis
 from ops.lifecycle import fault, step
@@ -45,25 +45,27 @@ def refuse_contradictions(environ: Mapping[str, str]) -> None:
 def run_once(account: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
     """The step, its results, and the end of the cluster once the step has ended or Ctrl-C was pressed.
 
-    A step that could not be looked at has not ended: its cluster stays, and the message says how to come back.
-
-    Raises
-    ------
-    NotEndedError : the step never began, or could not be looked at
+    A step that never began, or could not be looked at, has not ended: whatever is raised then, its cluster stays, and
+    the message says so.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal or a stopped CI job must not leave a cluster
-        signal.signal(number, signal.default_int_handler)
-    has_ended = True
+    end_as_by_ctrl_c()  # a closed terminal or a stopped CI job must not leave a cluster
+    is_open = True
     try:
-        code = step.run_step(account, fields, console, terms)
+        submitted = step.begin(account, fields, console, queue=terms.queue)
+        status = step.watch_unless_left(account, submitted, console, terms)
+        is_open = False
+        code = step.conclude_on(account, submitted, status, console, terms)
         if code == 0:
             fetch_results(account, console, uri=fields.get("output", ""), model=fields.get("model", ""))
-    except step.NotEndedError as error:
-        has_ended = False
-        error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.describe_billing(account)}.")
+    except Exception as error:
+        if is_open:
+            error.add_note(f"ONESHOT=1 destroyed nothing: the cluster {step.describe_billing(account)}.")
+        raise
+    except BaseException:
+        is_open = False
         raise
     finally:
-        if has_ended:
+        if not is_open:
             destroy_at_end(account, console)
     if code == ExitCode.STEP_FAILED and not account.target.emulated:
         code = explain_afterwards(account, console)

@@ -7,11 +7,10 @@ history server knows no users: it answers only the gate in front of it, and that
 
 import os
 import re
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from ops.cli.place import open_account
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
-from ops.core.programs import end_group
+from ops.core.programs import end_as_by_ctrl_c, end_group
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -44,7 +43,12 @@ class NoPageError(OperatorError):
 
 
 def wait_for_address(
-    emr: Any, cluster_arn: str, *, patience: float = READY_SECONDS, pause: float = POLL_SECONDS
+    emr: Any,
+    cluster_arn: str,
+    *,
+    patience: float = READY_SECONDS,
+    pause: float = POLL_SECONDS,
+    say: Callable[[str], None] = lambda _: None,
 ) -> str:
     """The address of EMR's persistent Spark history server for a cluster; whoever has it may look, for a while.
 
@@ -55,6 +59,7 @@ def wait_for_address(
     emr : boto3 client
     patience : seconds until the page must be ready
     pause : seconds between two looks
+    say : is told of calls that fail
 
     Raises
     ------
@@ -75,7 +80,7 @@ def wait_for_address(
         answer = emr.get_persistent_app_ui_presigned_url(PersistentAppUIId=page, PersistentAppUIType="SHS")
         return str(answer["PresignedURL"]) if answer.get("PresignedURLReady") and answer.get("PresignedURL") else None
 
-    if (url := poll(address, pause=pause, limit=patience)) is not None:
+    if (url := poll(address, pause=pause, limit=patience, say=say)) is not None:
         return url
     page_status = emr.describe_persistent_app_ui(PersistentAppUIId=page)["PersistentAppUI"]
     reason = (
@@ -193,8 +198,7 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
     events = locate_events(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
         raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave the server
-        signal.signal(number, signal.default_int_handler)
+    end_as_by_ctrl_c()  # a closed terminal must not leave the server
     try:
         with ExitStack() as stack:
             with working(console, "starting Spark's history server"):
@@ -217,9 +221,9 @@ def show_pages(account: Account, environ: Mapping[str, str], console: Console) -
         serve_pages(cluster_id, environ, console)
         return
     emr = account.client("emr")
-    with working(console, "asking EMR for the page; the first time takes a few minutes"):
+    with working(console, "asking EMR for the page; the first time takes a few minutes") as say:
         arn = str(emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["ClusterArn"])
-        address = wait_for_address(emr, arn)
+        address = wait_for_address(emr, arn, say=say)
     console.print("Spark's pages; anyone with the address can look until it expires:")
     console.print(address)
     browser.open_page(address, environ, terminal=console.is_terminal)

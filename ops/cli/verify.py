@@ -5,7 +5,6 @@ left is said: after a failure, after Ctrl-C, and when the terminal is closed.
 """
 
 import json
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +27,7 @@ from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.programs import describe_commit
+from ops.core.programs import describe_commit, end_as_by_ctrl_c
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
@@ -324,8 +323,7 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     names : of what is looked at beside the smallest cluster
     person : who may be asked before anything is made
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave a cluster
-        signal.signal(number, signal.default_int_handler)
+    end_as_by_ctrl_c()  # a closed terminal must not leave a cluster
     extras = parse_extras(names)
     account = open_environment(place, extras, console)
     limit = confirm_cost(account, extras, person, console)

@@ -1,11 +1,11 @@
-"""What the programs that a command starts are given: Terraform, git, spark-submit."""
+"""What the programs that a command starts are given (Terraform, git, spark-submit), and how both are ended."""
 
 import contextlib
 import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 def inherited_environment() -> dict[str, str]:
@@ -19,6 +19,29 @@ def inherited_environment() -> dict[str, str]:
 def count_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def end_as_by_ctrl_c() -> None:
+    """From now on a `kill` and a closed terminal end the command as Ctrl-C does. What `nohup` started goes on.
+
+    Writing to a terminal that is gone would be an error, and cut short what the command does at its end: from then on
+    nothing is written to it.
+    """
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        if number == signal.SIGHUP:
+            # the kernel and the shell may send one each; a program that is started from now on inherits this
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for terminal in terminals:
+                if not os.isatty(terminal):
+                    os.dup2(nowhere, terminal)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
 
 
 def end_group(process: subprocess.Popen[Any]) -> None:

@@ -5,7 +5,6 @@ The options of a run are the fields of `fruits.request.Request`. The job's own e
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from localaws.java import find_java_home
 from ops.core.console import Console, fail
 from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
-from ops.core.programs import describe_commit, end_group, inherited_environment
+from ops.core.programs import describe_commit, end_as_by_ctrl_c, end_group, inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip
@@ -118,8 +117,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
             start_new_session=True,
         )
         try:
-            # a terminal's hang-up and a `kill` end the job like Ctrl-C does
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            end_as_by_ctrl_c()
             code = show_progress(Watcher(output), process.poll, console)
         except KeyboardInterrupt:
             console.print("stopping …")

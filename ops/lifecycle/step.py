@@ -25,7 +25,7 @@ from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.capacity import CapacityNews
 from ops.aws.emr import list_open_steps
-from ops.aws.poll import PATIENCE, PATIENCE_EMULATED, LostError, pace, poll
+from ops.aws.poll import LostError, pace, poll
 from ops.aws.refusals import explain_refusal
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.core.console import Console, working
@@ -176,7 +176,7 @@ def submit(account: Account, request: Request, *, queue: bool) -> Submitted:
 
 
 class NotEndedError(OperatorError):
-    """The step never began, or could not be looked at: it has not ended, so nothing may be destroyed because of it."""
+    """The step could not be looked at: it has not ended."""
 
 
 def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[str, Any]:
@@ -214,9 +214,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
                     give_up(account, submitted, reason, console)
             return None
 
-        pause = pace(POLL_SECONDS, emulated=emulated)
         try:
-            status = poll(look, pause=pause, patience=PATIENCE_EMULATED if emulated else PATIENCE, say=say)
+            status = poll(look, pause=pace(POLL_SECONDS, emulated=emulated), say=say)
         except (LostError, BotoCoreError, ClientError) as error:
             if emulated and not server.list_processes(Settings.from_environment().home):
                 message = (
@@ -361,18 +360,18 @@ class Terms:
     cost: bool = True
 
 
+def begin(account: Account, fields: Mapping[str, Any], console: Console, *, queue: bool) -> Submitted:
+    """Submit the request of these fields, and say where it runs."""
+    request = request_for(account, fields)
+    require_inputs(account, request)
+    submitted = submit(account, request, queue=queue)
+    console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
+    return submitted
+
+
 def run_step(account: Account, fields: Mapping[str, Any], console: Console, terms: Terms) -> int:
     """Submit the request of these fields and, unless it is detached, watch; returns the exit code."""
-    try:
-        request = request_for(account, fields)
-        require_inputs(account, request)
-        submitted = submit(account, request, queue=terms.queue)
-    except (OperatorError, FruitsError) as error:
-        raise NotEndedError(str(error), exit_code=int(error.exit_code)) from error
-    except (BotoCoreError, ClientError) as error:
-        text, code = explain_refusal(error)
-        raise NotEndedError(text, exit_code=int(code)) from error
-    console.print(f"step {submitted.step_id} on {submitted.cluster_id}, results below {submitted.output}")
+    submitted = begin(account, fields, console, queue=terms.queue)
     if terms.detach:
         billing = describe_billing(account)
         console.print(f"it continues, and the cluster {billing}. Watch it: make watch STEP={submitted.step_id}")
@@ -382,8 +381,15 @@ def run_step(account: Account, fields: Mapping[str, Any], console: Console, term
 
 def watch_to_the_end(account: Account, submitted: Submitted, console: Console, terms: Terms) -> int:
     """Watch a step and say how it ended; returns the exit code, that of Ctrl-C where it was left to itself."""
+    return conclude_on(account, submitted, watch_unless_left(account, submitted, console, terms), console, terms)
+
+
+def watch_unless_left(
+    account: Account, submitted: Submitted, console: Console, terms: Terms
+) -> Mapping[str, Any] | None:
+    """Watch a step until it has ended; None after Ctrl-C, with a sentence about what becomes of it."""
     try:
-        status = watch(account, submitted, console)
+        return watch(account, submitted, console)
     except KeyboardInterrupt:
         future = (
             f"continues, and the cluster {describe_billing(account)}. Watch it: make watch STEP={submitted.step_id}"
@@ -391,6 +397,14 @@ def watch_to_the_end(account: Account, submitted: Submitted, console: Console, t
         if terms.one_shot:
             future = "ends with its cluster (ONESHOT=1)"
         console.print(f"stopped watching; the step {submitted.step_id} {future}")
+        return None
+
+
+def conclude_on(
+    account: Account, submitted: Submitted, status: Mapping[str, Any] | None, console: Console, terms: Terms
+) -> int:
+    """Say how a step on these terms ended, unless it was left; returns the exit code."""
+    if status is None:
         return ExitCode.INTERRUPTED
     # A cluster of one step is destroyed first: waiting bills, and a cluster that ends ships its logs at once.
     at_once = terms.one_shot and not account.target.emulated

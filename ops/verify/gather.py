@@ -21,7 +21,7 @@ from ops.aws.poll import pace, poll
 from ops.aws.states import OPEN_STATES
 from ops.aws.studio import find_domain
 from ops.aws.sweep import ENDPOINT_NAME, find_vpcs
-from ops.core.console import Console
+from ops.core.console import Console, working
 from ops.core.errors import OperatorError
 from ops.core.target import PROJECT
 from ops.lifecycle import studio
@@ -200,13 +200,13 @@ class Gatherer:
         jar_step = {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]}
         probe_step: Any = {"Name": PROBE_STEP, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar_step}
         step_id = str(emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[probe_step])["StepIds"][0])
-        with self.console.status("looking at a node from inside"):
+        with working(self.console, "looking at a node from inside") as say:
 
             def has_ended() -> bool | None:
                 status = emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
                 return None if status["State"] in OPEN_STATES else True
 
-            poll(has_ended, pause=self.pause / 2)
+            poll(has_ended, pause=self.pause / 2, say=say)
         answer = partial(s3.get_object, Bucket=logs, Key="node/verify/probe.json")
         self.evidence["probe"] = self.ask(lambda: json.loads(answer()["Body"].read()))
 
@@ -268,7 +268,7 @@ class Gatherer:
         failed_id = failing["step"]["Id"]
         end_time = datetime.fromisoformat(failing["step"]["Status"]["Timeline"]["EndDateTime"])
         expected_keys = {f"steps/{self.evidence['sample']['step']['Id']}/stderr.gz", f"steps/{failed_id}/stderr.gz"}
-        with self.console.status("waiting for the logs"):
+        with working(self.console, "waiting for the logs") as say:
 
             def have_come() -> bool | None:
                 keys = self._list_log_keys(cluster_id)
@@ -281,7 +281,7 @@ class Gatherer:
                 self.evidence["logs"] = {"keys": keys, "traceback": words}
                 return (has_details and words["containers"] and expected_keys <= keys.keys()) or None
 
-            poll(have_come, pause=self.pause, limit=limit_seconds)
+            poll(have_come, pause=self.pause, limit=limit_seconds, say=say)
 
     def _list_log_keys(self, cluster_id: str) -> dict[str, str]:
         prefix = f"emr/{cluster_id}/"
@@ -325,8 +325,9 @@ class Gatherer:
             timelines = [step["Status"]["Timeline"] for step in steps]
             last = max(timeline["EndDateTime"] for timeline in timelines if "EndDateTime" in timeline)
             began = datetime.now(UTC)
-            with self.console.status("idle, until a limit ends the cluster"), self._speed_up_idling() as rate:
-                end = poll(status_of_the_end, pause=self.pause, limit=(IDLE_SECONDS + 1200.0) / rate) or status()
+            with working(self.console, "idle, until a limit ends the cluster") as say, self._speed_up_idling() as rate:
+                limit = (IDLE_SECONDS + 1200.0) / rate
+                end = poll(status_of_the_end, pause=self.pause, limit=limit, say=say) or status()
             moment = end["Timeline"].get("EndDateTime") or datetime.now(UTC)
             return {
                 "limit": IDLE_SECONDS,
@@ -384,7 +385,7 @@ class Gatherer:
         if "error" in clock:
             return
         limit = CLOCK_WAIT_SECONDS_EMULATED if self.emulated else CLOCK_WAIT_SECONDS
-        with self.console.status("the schedule outside ends the cluster"):
+        with working(self.console, "the schedule outside ends the cluster") as say:
 
             def has_ended() -> bool | None:
                 state = emr.describe_cluster(ClusterId=cluster_id)["Cluster"]["Status"]["State"]
@@ -393,7 +394,7 @@ class Gatherer:
                     clock.update(seconds=seconds_late, by_the_clock=seconds_late >= 0)
                 return True if state.startswith("TERMINATED") else None
 
-            poll(has_ended, pause=self.pause / 2, limit=limit)
+            poll(has_ended, pause=self.pause / 2, limit=limit, say=say)
 
     def look_at_the_end(self) -> None:
         """What EMR says of the cluster that has ended, and the endpoints that it has left."""

@@ -124,7 +124,7 @@ def refused(
     """What `make run-local` answers in this process: exit code, and what it complained of in one line."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(local_spark.signal, "signal", lambda *_: None)  # signals are this process's own
+    monkeypatch.setattr(local_spark, "end_as_by_ctrl_c", lambda: None)  # signals are this process's own
 
     def run(**variables: str) -> tuple[int, str]:
         code = cli.run(COMMANDS["run-local"], {}, as_typed(variables))

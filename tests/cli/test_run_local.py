@@ -169,7 +169,7 @@ def test_too_many_rejects_fail_the_run_and_keep_the_work(photos: Path, tmp_path:
     assert process.returncode == 15, process.stdout + process.stderr
     text = " ".join(process.stderr.split())
     assert "failed in phase" not in process.stdout, "a reason is no result"
-    assert "1 of 6 images are rejected, and 1.00% are allowed" in text
+    assert "1 of 6 images rejected, but at most 1.00% may be" in text
     assert f"{broken}: not an image but a text file" in text
     assert json.loads((output / "_run/error.json").read_text())["cause"] == "rejects"
     again = run_local(INPUT=str(source), OUTPUT=str(output), MAX_REJECT_RATE="0.2", K="2")

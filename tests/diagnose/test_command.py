@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -372,18 +372,18 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     """A cluster that ends ships its logs at once, and one that waits bills."""
     done: list[str] = []
 
-    def see(_: Account, fields: Mapping[str, Any], console: Console, terms: step.Terms) -> int:
+    def begin(*_: Any, **__: Any) -> step.Submitted:
         done.append("step")
-        return step.watch_to_the_end(known, step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x"), console, terms)
+        return step.Submitted(CLUSTER, STEP, f"s3://{DATA}/results/x")
 
     def destroy(*_: Any) -> None:
         done.append("destroy")
         ship(known, "yarn-kills-driver")
 
-    monkeypatch.setattr(step, "run_step", see)
+    monkeypatch.setattr(step, "begin", begin)
     monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
     monkeypatch.setattr(run_step, "destroy", destroy)
-    monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run_step, "end_as_by_ctrl_c", lambda: None)
     out = io.StringIO()
     assert run_step.run_once(known, {}, Console(file=out, width=300), step.Terms(one_shot=True)) == 23
     assert done == ["step", "destroy"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from functools import partial
 from pathlib import Path
@@ -13,8 +15,9 @@ from fruits.listing import _list_below, _walk_down
 from fruits.pages import Range, open_pages, read_range
 from fruits.store import Entry, Store, _keep_first_level, make_azure_options, make_gcs_options
 
-from tests.elsewhere.conftest import VARIABLES, Cloud
+from tests.elsewhere.conftest import ROOT, VARIABLES, Cloud
 
+JOBS = ROOT / "jobs"
 KEYS = ["Pomme d'été (1)/r_0_100.jpg", "a#b/c 100%.jpg", "q?x=1/plus+&.jpg", "deep/er/x.png", "top.jpg"]
 
 
@@ -226,6 +229,25 @@ def test_credentials_that_are_not_there_are_a_sentence(bare: pytest.MonkeyPatch,
     bare.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(StorageError, match=r"cannot list gs://bucket/x: File .*none\.json was not found\..* Fix: "):
         open_pages(Store("gs://bucket/x"))
+
+
+def test_no_credentials_for_azure_are_a_sentence_and_not_the_end_of_the_process() -> None:
+    """Azure's client ends the process when a file is opened without a credential; hence a process of its own."""
+    read = "from fruits.store import Store; Store('abfss://c@fruits-nowhere.dfs.core.windows.net/a').read('run.json')"
+    # proxies that nobody listens at: no call leaves the machine
+    closed = {
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "PATH": "",
+        "PYTHONPATH": str(JOBS),
+    }
+    done = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, env=closed, check=False)
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fruits.errors.StorageError: cannot open abfss://c@fruits-nowhere.dfs.core.windows.net/a: ")
+    assert last.endswith(
+        "Fix: log in (gcloud auth application-default login, az login), or set the variables of the store."
+    )
 
 
 def test_what_refuses_a_page_is_a_sentence(cloud: Cloud) -> None:

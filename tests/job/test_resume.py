@@ -196,7 +196,7 @@ def test_bad_images_are_rows_of_rejects_and_too_many_end_the_run(job: Job, corpu
     with pytest.raises(RejectRateError) as caught:
         job(corpus, out, max_reject_rate=0.01)
     assert str(caught.value) == (
-        f"1 of 21 images are rejected, and 1.00% are allowed. First: {bad}: not an image but a text file. Fix: "
+        f"1 of 21 images rejected, but at most 1.00% may be. First: {bad}: not an image but a text file. Fix: "
         f"repair or remove them (all are named in {out}/rejects), or allow more with "
         "MAX_REJECT_RATE= (--max-reject-rate); what is featurized is kept."
     )

@@ -284,6 +284,8 @@ def test_every_image_is_delivered_whatever_happens_on_the_way(s3: RefusingS3, tr
         (OSError(28, "No space left on device"), DiskFullError, "free some disk, or choose another place"),
         (OSError(122, "Disk quota exceeded"), DiskFullError, "free some disk, or choose another place"),
         (OSError("curlCode: 6, Couldn't resolve host name\nmore"), StorageError, "check the address and the network"),
+        (OSError("no OAuth2 access token: Could not resolve hostname"), StorageError, "check the address and the net"),
+        (OSError("UNAUTHENTICATED: no OAuth2 access token"), StorageError, "log in (gcloud auth application-default"),
     ],
 )
 def test_each_kind_of_error_has_its_own_fix(error: OSError, kind: type[StorageError], fix: str) -> None:

@@ -498,6 +498,8 @@ def test_an_ended_cluster_and_unknown_ids_are_refused(world: World) -> None:
     assert refused(world.emr.list_steps, ClusterId="j-ABSENT") == absent
     wrong = refused(world.emr.describe_step, ClusterId=cluster, StepId="s-ABSENT")
     assert wrong == "InvalidRequestException: Step id 's-ABSENT' is not valid."
+    marker = "InvalidRequestException: Marker 'nowhere' is not valid."
+    assert refused(world.emr.list_steps, ClusterId=cluster, Marker="nowhere") == marker
     assert "does not exist" in refused(world.emr.add_job_flow_steps, JobFlowId="j-ABSENT", Steps=[step("x", "true")])
     fleets = world.emr.list_instance_fleets(ClusterId=cluster)["InstanceFleets"]
     change = {"InstanceFleetId": fleets[0]["Id"], "TargetOnDemandCapacity": 2}

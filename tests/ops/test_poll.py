@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from ops.aws.poll import LostError, poll
 from ops.cli import run_step
 from ops.core.console import Console
 from ops.core.errors import OperatorError
+from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.lifecycle import step
 
@@ -102,6 +104,17 @@ def test_hours_without_an_answer_end_the_wait() -> None:
     with pytest.raises(LostError, match=r"calls to AWS have failed for 4 h 0 min \(AWS cannot be reached\)"):
         waited(looks(OFFLINE))
     assert polling.PATIENCE <= polling.time.monotonic() < polling.PATIENCE + 61
+
+
+def test_an_embedded_aws_that_has_ended_is_not_waited_for() -> None:
+    gone = boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:38375/")
+    with pytest.raises(LostError, match=r"calls to AWS have failed for 7\d s \(AWS cannot be reached\)"):
+        waited(looks(None, gone))
+
+
+def test_what_was_told_of_a_lost_network_does_not_stay() -> None:
+    _, _, told = waited(looks(OFFLINE, None, None, "done"))
+    assert told == ["AWS cannot be reached; trying again for 4 h 0 min", "AWS answers again"]
 
 
 def test_one_answer_in_between_begins_the_patience_anew() -> None:
@@ -221,7 +234,7 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "destroy", lambda *_: done.append("destroy"))
     monkeypatch.setattr(run_step, "replace", lambda account: account)
     monkeypatch.setattr(run_step, "fetch_results", lambda *_, **__: done.append("results"))
-    monkeypatch.setattr(run_step.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run_step, "end_as_by_ctrl_c", lambda: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
     monkeypatch.setattr(step, "require_inputs", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)
@@ -229,24 +242,34 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-@pytest.mark.parametrize("error", [OFFLINE, refusal("ExpiredToken"), refusal("AccessDenied")], ids=str)
+@pytest.mark.parametrize(
+    "error", [OFFLINE, refusal("ExpiredToken"), refusal("AccessDenied"), OSError("odd"), KeyError("a bug")], ids=str
+)
 def test_a_look_that_fails_destroys_nothing(destroyed: list[str], error: Exception) -> None:
     account: Any = Cloud({"State": "RUNNING"}, error)
-    with pytest.raises(step.NotEndedError) as caught:
+    with pytest.raises((step.NotEndedError, OSError, KeyError)) as caught:
         run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == []
     assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
 
-def test_a_step_that_is_refused_destroys_nothing(destroyed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [OperatorError("the step s-0 is RUNNING on j-1.", exit_code=22), OSError("no space left"), OFFLINE],
+    ids=str,
+)
+def test_a_step_that_never_began_destroys_nothing(
+    destroyed: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OperatorError("the step s-0 is RUNNING on j-1.", exit_code=22)
+        raise error
 
     monkeypatch.setattr(step, "submit", refuse)
     account: Any = Cloud({"State": "RUNNING"})
-    with pytest.raises(step.NotEndedError, match="the step s-0 is RUNNING") as caught:
+    with pytest.raises(type(error)) as caught:
         run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
-    assert (destroyed, caught.value.exit_code) == ([], 22)
+    assert (destroyed, caught.value) == ([], error)
+    assert caught.value.__notes__ == ["ONESHOT=1 destroyed nothing: the cluster bills until make destroy."]
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED", "INTERRUPTED"])
@@ -277,3 +300,14 @@ def test_results_that_cannot_be_fetched_do_not_keep_the_cluster(
     with pytest.raises(boto.EndpointConnectionError):
         run_step.run_once(account, {}, Console(quiet=True), ONE_SHOT)
     assert destroyed == ["destroy"]
+
+
+def test_every_wait_tells_of_calls_that_fail() -> None:
+    calls = [
+        (path.name, {keyword.arg for keyword in node.keywords})
+        for path in (ROOT / "ops").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "poll"
+    ]
+    assert len(calls) > 8
+    assert [name for name, keywords in calls if "say" not in keywords] == []

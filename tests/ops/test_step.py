@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from fruits.backbones import BACKBONES
-from fruits.errors import UsageError
+from fruits.errors import FruitsError, UsageError
 from moto import mock_aws
 
 from ops.aws.account import Account
@@ -159,7 +159,7 @@ def test_what_is_not_there_costs_a_sentence_and_no_step(
     s3 = account.client("s3")
     s3.put_object(Bucket="fruits-data", Key="here/Apple/1.jpg", Body=b"x")
     s3.put_object(Bucket="fruits-data", Key="images-of-others/Apple/1.jpg", Body=b"x")
-    with pytest.raises(step.NotEndedError) as caught:
+    with pytest.raises(FruitsError) as caught:
         step.run_step(account, read_fields(variables), Console(quiet=True), step.Terms(detach=True))
     assert str(caught.value).startswith(sentence)
     assert caught.value.exit_code == code

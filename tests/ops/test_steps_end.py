@@ -13,7 +13,6 @@ import pytest
 from fruits.store import Store
 
 from ops.aws.account import Account, read_output_from
-from ops.aws.poll import PATIENCE, PATIENCE_EMULATED
 from ops.aws.states import LIVE_STATES, OPEN_STATES
 from ops.cli import run_step
 from ops.cli.run_step import read_terms
@@ -274,14 +273,14 @@ def test_the_jobs_own_report_goes_before_what_yarn_says(
     assert bool(waited) is bool(waits)
 
 
-@pytest.mark.parametrize(("account", "pause", "patience"), [(AWS, 10.0, PATIENCE), (EMULATED, 1.0, PATIENCE_EMULATED)])
+@pytest.mark.parametrize(("account", "pause"), [(AWS, 10.0), (EMULATED, 1.0)])
 def test_aws_is_asked_every_ten_seconds_and_the_embedded_one_every_second(
-    monkeypatch: pytest.MonkeyPatch, account: Account, pause: float, patience: float
+    monkeypatch: pytest.MonkeyPatch, account: Account, pause: float
 ) -> None:
     asked: dict[str, float] = {}
 
-    def poll(look: Any, *, pause: float, patience: float, say: Any) -> dict[str, str]:
-        asked.update(pause=pause, patience=patience)
+    def poll(look: Any, *, pause: float, say: Any) -> dict[str, str]:
+        asked.update(pause=pause)
         return {"State": "COMPLETED"}
 
     monkeypatch.setattr(Account, "client", lambda self, service: None)
@@ -289,7 +288,7 @@ def test_aws_is_asked_every_ten_seconds_and_the_embedded_one_every_second(
     monkeypatch.setattr(step, "Watcher", lambda store: None)
     monkeypatch.setattr(step, "poll", poll)
     assert step.watch(account, SUBMITTED, console()) == {"State": "COMPLETED"}
-    assert asked == {"pause": pause, "patience": patience}
+    assert asked == {"pause": pause}
 
 
 @pytest.mark.parametrize("cost", [True, False])
