@@ -16,8 +16,10 @@ from urllib.parse import unquote
 from ops.core.paths import ROOT
 
 PLACE = ROOT / "build" / "docs"
-SHIM = ROOT / "tools" / "iframe-worker.js"
-"""What the site's search needs where the pages are opened from disk."""
+ASSETS = (ROOT / "tools" / "iframe-worker.js", ROOT / "tools" / "site.css")
+"""What the site's search needs where the pages are opened from disk, and how its code is wrapped."""
+_DIAGRAM = re.compile(r"^```mermaid\n%% on the site: (!\[.*\))$.*?^```$", re.MULTILINE | re.DOTALL)
+"""GitHub draws it. The site would fetch mermaid from the internet, so it shows the picture that the comment names."""
 _LINK = re.compile(r"\]\(([^)\s#]+)")
 
 
@@ -39,12 +41,13 @@ def copy_pages(root: Path = ROOT, place: Path = PLACE) -> int:
     pages = list_documents(root)
     files = {*pages, *(file for page in pages for file in find_linked_files(page))}
     shutil.rmtree(place, ignore_errors=True)
-    for file, copy in [
-        (SHIM, place / "assets" / SHIM.name),
-        *((file, place / file.relative_to(root)) for file in files),
-    ]:
+    copies = {file: place / file.relative_to(root) for file in files}
+    copies |= {file: place / "assets" / file.name for file in ASSETS}
+    for file, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
+    for page in pages:
+        copies[page].write_text(_DIAGRAM.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
     return len(files)
 
 

@@ -186,5 +186,5 @@ def test_every_explained_mutant_is_one_and_every_module_has_its_tests() -> None:
 def test_every_tool_says_when_it_is_needed() -> None:
     files = {path.stem if path.suffix in (".py", "") else path.name for path in Path(tools.__path__[0]).iterdir()}
     named = set(re.findall(r"^``([\w.]+)`` ", tools.__doc__ or "", re.MULTILINE))
-    data = {"__init__", "__pycache__", "coverage_rooms.json", "iframe-worker.js", "mutants.json"}
+    data = {"__init__", "__pycache__", "coverage_rooms.json", "iframe-worker.js", "mutants.json", "site.css"}
     assert named == files - data

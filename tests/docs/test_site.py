@@ -62,10 +62,19 @@ def test_the_pages_are_gathered_with_what_they_lead_to(tmp_path: Path) -> None:
     place = tmp_path / "docs"
     count = docs_site.copy_pages(place=place)
     copies = {file.relative_to(place) for file in place.rglob("*") if file.is_file()}
-    assert len(copies) == count + 1  # and the shim of the search
+    assert len(copies) == count + len(docs_site.ASSETS)
     expected = {page.relative_to(ROOT) for page in documents() if not page.relative_to(ROOT).parts[0].startswith(".")}
     assert {file for file in copies if file.suffix == ".md"} == expected
     assert {Path("docs/report.png"), Path("LICENSE"), Path("docs/examples/example.cluster.tfvars")} <= copies
+
+
+def test_a_diagram_that_needs_the_internet_is_a_picture_on_the_site(tmp_path: Path) -> None:
+    docs_site.copy_pages(place=tmp_path / "docs")
+    page = (tmp_path / "docs/ARCHITECTURE.md").read_text()
+    assert "```mermaid" in (ROOT / "ARCHITECTURE.md").read_text()
+    assert "mermaid" not in page
+    assert re.findall(r"^!\[.*\]\((.*)\)$", page, re.MULTILINE) == ["docs/house.svg"]
+    assert (tmp_path / "docs/docs/house.svg").exists()
 
 
 def test_every_page_of_the_documentation_is_in_the_navigation() -> None:

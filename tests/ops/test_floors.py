@@ -1,11 +1,15 @@
-"""How high the house of ops is: what stands on each other, counted from what stands on nothing."""
+"""How high the house of ops is: what stands on each other, counted from what stands on nothing; and its pictures."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from functools import cache
 
 import grimp
 import pytest
+
+from ops.core.paths import ROOT
 
 FLOORS = 8
 
@@ -29,3 +33,23 @@ def test_the_house_has_few_floors_and_no_stairs_that_lead_round(*, whole_rooms: 
     floors = heights(graph)
     assert max(floors.values()) <= FLOORS, sorted(floors, key=floors.__getitem__)[-3:]
     assert floors["ops.core" if whole_rooms else "ops.core.errors"] == 1
+
+
+def rooms(floors: list[str]) -> list[set[str]]:
+    return [set(re.findall(r"\w+", floor)) for floor in floors]
+
+
+def test_both_pictures_of_the_house_show_the_floors_that_the_rules_of_imports_hold() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [rules] = [rooms(contract["layers"]) for contract in contracts if contract["type"] == "layers"]
+    diagram = re.findall(
+        r"```mermaid\n.*?^  subgraph ops(.*?)^  end$", (ROOT / "ARCHITECTURE.md").read_text(), re.S | re.M
+    )[0]
+    boxes = dict(re.findall(r'^ +(\w+)\["(.*?)<br>', diagram, re.MULTILINE))
+    [arrows] = re.findall(r"^ +(\w+(?: --> \w+)+)$", diagram, re.MULTILINE)
+    assert rooms([boxes.pop(name) for name in arrows.split(" --> ")]) == rules
+    assert not boxes
+    drawn = re.findall(
+        r'<text x="54" y="(\d+)" font-weight="600".*?>(.*?)</text>', (ROOT / "docs/house.svg").read_text()
+    )
+    assert rooms([name for _, name in sorted(drawn, key=lambda text: int(text[0]))]) == rules
