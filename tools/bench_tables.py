@@ -1,8 +1,7 @@
 """`make bench-tables`: the numbers of README and docs that `make bench` measured, each with its day, from its results.
 
 `make bench` ends with it. Text between ``<!-- bench: NAME -->`` and ``<!-- end of bench -->`` is replaced (`BLOCKS`),
-and so are the table of docs/elsewhere/one-machine.md and the speeds that infra/modules/sizing reads. Tests compute all
-of it again.
+and so are the speeds that infra/modules/sizing reads. Tests compute all of it again.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from tools import machine_table
 SPEEDS = ROOT / "infra" / "modules" / "sizing" / "speeds.json"
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ("README.md", "README.fr.md", "docs/performance.md")
+PLANNED = "docs/elsewhere/one-machine.md"
+"""The page whose block needs a plan of Terraform's, too."""
 _BLOCK = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end of bench -->\n)", re.DOTALL)
 WIDTH = 140
 SLOTS = 1000
@@ -272,6 +273,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "paper": render_paper,
     "readme": render_readme,
     "readme_fr": render_readme_fr,
+    "machines": machine_table.render_dev_table,
 }
 """What is written into a block, by the block's name."""
 
@@ -292,9 +294,8 @@ def fill(text: str) -> str:
 def main() -> int:
     """Entry point of `make bench-tables`. Exit code: 0; 1 no figures; 3 no usable Terraform."""
     try:
-        pages = {ROOT / name: fill((ROOT / name).read_text(encoding="utf-8")) for name in PAGES}
+        pages = {ROOT / name: fill((ROOT / name).read_text(encoding="utf-8")) for name in (*PAGES, PLANNED)}
         pages[SPEEDS] = json.dumps(compute_families(), indent=1) + "\n"
-        pages[machine_table.PAGE] = machine_table.compute_page()
     except (OperatorError, TerraformError) as error:
         Console(stderr=True).print(f"bench-tables: {error}", style="red")
         return error.exit_code

@@ -1,7 +1,7 @@
 """For `make bench-tables`: images against minutes and price on a laptop, one EC2 machine, one EMR node and a cluster.
 
-Written into docs/elsewhere/one-machine.md between two marks, from what was measured (benchmarks/results), the dated
-prices and the dev cluster's plan; a test computes it again. Minutes are of the run; starts are in the dollars only.
+The table of docs/elsewhere/one-machine.md, from what was measured (benchmarks/results), the dated prices and the dev
+cluster's plan; a test computes it again. Minutes are of the run; starts are in the dollars only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from ops.cost import candidates, speed
 from ops.prices import table as prices
 from ops.terraform.variables import Size, plan_cluster
 
-PAGE = ROOT / "docs" / "elsewhere" / "one-machine.md"
 WHOLE = ROOT / "benchmarks" / "results" / "fixed.json"
-BEGIN, END = "<!-- table: make bench-tables -->", "<!-- end of the table -->"
 IMAGES = (3_000, 30_000, 67_692, 1_000_000, 10_000_000)
 REGION = "eu-west-3"
 MACHINE = "c7i.2xlarge"
@@ -130,25 +128,11 @@ def render_table(plan: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def replace_table(text: str, lines: str) -> str:
-    """The page with new lines between its marks.
-
-    >>> replace_table(f"a\\n{BEGIN}\\nold\\n{END}\\nb\\n", "new\\n") == f"a\\n{BEGIN}\\nnew\\n{END}\\nb\\n"
-    True
-    """
-    before, _, tail = text.partition(f"{BEGIN}\n")
-    _, mark, after = tail.partition(f"{END}\n")
-    if not mark:
-        raise OperatorError(f"{PAGE.name} has lost the marks around its table.")
-    return f"{before}{BEGIN}\n{lines}{END}\n{after}"
-
-
-def compute_page() -> str:
-    """The page with a newly computed table.
+def render_dev_table() -> str:
+    """The same for a new plan of the dev cluster.
 
     Raises
     ------
     OperatorError, TerraformError : no plan or no figures; no usable Terraform
     """
-    target = Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True)
-    return replace_table(PAGE.read_text(encoding="utf-8"), render_table(plan_cluster(target, Size())))
+    return render_table(plan_cluster(Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True), Size()))

@@ -643,11 +643,6 @@ def _iterate_extents(data: bytes, position: int, end: int) -> Iterator[tuple[int
                 yield item, offset, length
 
 
-def parse_tiff(data: bytes) -> Picture:
-    """Leave a TIFF as it is: its decoder knows where the strips are; see `require_strips`."""
-    return Picture(data)
-
-
 _WHOLE_FILES = (6, 34712, 50001, 50002)
 """Compressions of a TIFF, of whose strips the first begins as a file does: old JPEG, JPEG 2000, WebP, JPEG XL."""
 
@@ -701,7 +696,7 @@ PARSERS: dict[str, Callable[[bytes], Picture]] = {
     "WEBP": parse_webp,
     "GIF": parse_gif,
     "BMP": parse_bmp,
-    "TIFF": parse_tiff,
+    "TIFF": Picture,  # as it is: its decoder knows where the strips are; see `require_strips`
     "HEIF": parse_boxes,
     "AVIF": parse_boxes,
 }

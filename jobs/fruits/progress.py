@@ -87,7 +87,6 @@ class Progress:
         self._threads: list[threading.Thread] = []
         self._started = time.time()
         self._phase = "start"
-        self._phase_started = time.monotonic()
         self.seconds: dict[str, float] = {}
         self._images: int | None = None
         self._todo = 0
@@ -122,7 +121,7 @@ class Progress:
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase; phases of one name add up."""
         with self._lock:
-            self._phase, self._phase_started = name, time.monotonic()
+            self._phase = name
         began = time.monotonic()
         try:
             yield

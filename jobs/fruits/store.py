@@ -27,7 +27,10 @@ S3_SCHEMES = ("s3", "s3a", "s3n")
 GCS_SCHEMES = ("gs", "gcs")
 # .report.html.0f3c…: a file that is being written beside the one that it will replace
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
-AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
+AZURE_SCHEMES = ("abfss", "abfs", "wasbs", "wasb")
+HDFS_SCHEMES = ("hdfs", "viewfs")
+STORES = (("file",), S3_SCHEMES, GCS_SCHEMES, AZURE_SCHEMES, HDFS_SCHEMES)
+"""The schemes of each store that is known, the usual one first; no other is opened."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,9 @@ def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
 
     pyarrow is loaded here and not at import: a command that refuses a local address needs none of it.
     """
+    if not any(scheme in schemes for schemes in STORES):
+        *others, last = (f"{schemes[0]}://" for schemes in STORES)
+        raise UsageError(f"no store is known for {scheme}://. Fix: a plain path, {', '.join(others)} or {last}.")
     import pyarrow.fs as pafs
 
     if scheme == "file":
@@ -180,12 +186,8 @@ def _open_file_system(scheme: str, authority: str, _pid: int) -> Any:
             # where there is no credential, this raises; opening a file would abort the process
             filesystem.get_file_info(f"{authority.partition('@')[0]}/.")
         return filesystem
-    if scheme in ("hdfs", "viewfs"):
-        filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
-        return filesystem
-    raise UsageError(
-        f"no store is known for {scheme}://. Fix: a plain path, file://, s3://, gs://, abfss://, wasbs:// or hdfs://."
-    )
+    filesystem, _ = pafs.FileSystem.from_uri(f"{scheme}://{authority}/")
+    return filesystem
 
 
 _LOST = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -382,7 +384,7 @@ class Store:
         else:
             place = place.rstrip("/")
             authority, _, path = place.partition("/")
-            if scheme in ("hdfs", "viewfs"):
+            if scheme in HDFS_SCHEMES:
                 self._base = "/" + path
             else:
                 # container@account, but anonymous@bucket
@@ -502,7 +504,7 @@ class Store:
                 Path(self.path(temporary)).replace(self.path(key))
                 sync_folder(Path(self.path(key)).parent)
             else:
-                if self.scheme in ("hdfs", "viewfs"):
+                if self.scheme in HDFS_SCHEMES:
                     self.delete(key)  # a move does not overwrite
                 if self.scheme in AZURE_SCHEMES:  # pyarrow cannot move without a hierarchical namespace
                     self.fs.copy_file(self.path(temporary), self.path(key))

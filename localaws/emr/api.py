@@ -387,11 +387,6 @@ class Emr(ElasticMapReduceResponse):
         return make_page(listed, "SecurityConfigurations", request)
 
 
-def list_operations() -> dict[str, str]:
-    """The operations that are ours: name of the API call by name of the method."""
-    return {n: m.operation for n, m in vars(Emr).items() if hasattr(m, "operation")}
-
-
 def terminate(account: str, region: str, cluster_ids: list[str]) -> None:
     """End clusters as TerminateJobFlows does: not those that are protected."""
     clusters = _find_clusters(account, region)

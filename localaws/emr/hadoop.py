@@ -178,11 +178,6 @@ def read_yarn_site(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str
     return site
 
 
-def has_labels(configurations: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether the cluster's configuration turns node labels on."""
-    return spark.read_classification(configurations, "yarn-site").get("yarn.node-labels.enabled") == "true"
-
-
 @dataclass(frozen=True)
 class SparkFiles:
     """The files of this machine that a spark-submit needs.
@@ -315,15 +310,15 @@ class Hadoop:
         self.factor = find_factor(
             (compute_yarn_mb(instance.instance_type) for instance in instances), psutil.virtual_memory().total >> 20
         )
-        configurations = self.cluster.request.get("Configurations", [])
+        site = read_yarn_site(self.cluster.request.get("Configurations", []))
         environment = self.node.make_environment()
         folder = self.node.root / "hadoop"
         cluster_plan = ClusterPlan(
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
-            labels=LABELS if has_labels(configurations) else (),
-            site=read_yarn_site(configurations) | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
+            labels=LABELS if site.get("yarn.node-labels.enabled") == "true" else (),
+            site=site | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
             scheduler=self.cluster.read_properties("capacity-scheduler"),
             core=self._make_core_site() | self.cluster.read_properties("core-site"),
             passed_on=(*sorted(environment), "HADOOP_CONF_DIR", MACHINE_VARIABLE),

@@ -15,6 +15,7 @@ from localaws.emr import spark
 LIVE_STATES = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 ENDED_STATES = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 OPEN_STEPS = ("PENDING", "CANCEL_PENDING", "RUNNING")
+MANAGED_GROUPS = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
 
 
 def now() -> datetime:
@@ -188,8 +189,7 @@ class Cluster:
         self.subnet_id: str | None = self.subnet_ids[0] if self.subnet_ids else None
         self.zone: str | None = None
         self.primary_dns: str | None = None
-        keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
-        self.managed_groups: dict[str, str] = {key: instances[key] for key in keys if instances.get(key)}
+        self.managed_groups: dict[str, str] = {key: instances[key] for key in MANAGED_GROUPS if instances.get(key)}
 
     # -- what moto's own callers read (resource tagging) ----------------------------------------
     @property

@@ -17,7 +17,7 @@ from moto.emr.utils import EmrSecurityGroupManager
 from moto.iam.exceptions import NotFoundException
 
 from localaws.emr import capacity
-from localaws.emr.model import Cluster, Instance, now
+from localaws.emr.model import MANAGED_GROUPS, Cluster, Instance, now
 from localaws.keys import Keys
 from localaws.policy import AccessRequest
 from localaws.services import authorization
@@ -168,12 +168,11 @@ class Provisioner:
         if self.cluster.subnet_id is None:
             return
         backend = ec2_backends[self.cluster.account][self.cluster.region]
-        keys = ("EmrManagedMasterSecurityGroup", "EmrManagedSlaveSecurityGroup", "ServiceAccessSecurityGroup")
-        group_ids = [self.cluster.managed_groups.get(key, "") for key in keys]
+        group_ids = [self.cluster.managed_groups.get(key, "") for key in MANAGED_GROUPS]
         with _SHARED:
             groups = EmrSecurityGroupManager(backend, self._find_vpc()).manage_security_groups(*group_ids)
         with self.cluster.changed:
-            self.cluster.managed_groups = {key: group.id for key, group in zip(keys, groups, strict=True)}
+            self.cluster.managed_groups = {key: group.id for key, group in zip(MANAGED_GROUPS, groups, strict=True)}
 
     def _launch(self, target: dict[str, Any], count: int) -> None:
         cluster = self.cluster

@@ -202,9 +202,11 @@ def _describe_refusal(hit: Hit, evidence: Evidence) -> dict[str, str]:
         resource = uri[0].rstrip(".:")
     recipient = f" to {groups['principal']}" if groups.get("principal") else ""
     terraform_logs = [document.uri for document in evidence.find_documents("terraform")]
-    if action.startswith(("ec2:", "iam:")) or "service role" in hit.line.lower():
+    by_operator = action.startswith("elasticmapreduce:") or hit.statement.source in terraform_logs
+    by_service = action.startswith(("ec2:", "iam:")) and not by_operator
+    if by_service or "service role" in hit.line.lower():
         grant = f"allow it{recipient} in infra/modules/iam/service_role.tf, and see that the resource has our tags"
-    elif action.startswith("elasticmapreduce:") or hit.statement.source in terraform_logs:
+    elif by_operator:
         grant = f"allow it{recipient}: an operator's rights are in infra/operators (an administrator applies it)"
     else:
         grant = (

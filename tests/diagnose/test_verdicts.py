@@ -686,11 +686,26 @@ def test_an_operators_right_and_the_service_roles_are_granted_elsewhere() -> Non
         "allow it to arn:aws:iam::123456789012:user/ana: an operator's rights are in infra/operators (an "
         "administrator applies it)"
     )
-    assert judged(("terraform", said.format("s3:GetObject")), subject="cluster").fix == ours.fix
+    for action in ("s3:GetObject", "ec2:CreateVpc", "iam:PassRole"):
+        assert judged(("terraform", said.format(action)), subject="cluster").fix == ours.fix
     words = "Service role x has insufficient EC2 permissions. EC2 Message: You are not authorized to perform: {}"
-    for action in ("ec2:RunInstances", "s3:GetObject"):
-        verdict = judged(subject="cluster", reason_code="VALIDATION_ERROR", reason=words.format(action))
+    bare = "EC2 Message: You are not authorized to perform: {}"
+    reasons = [words.format("s3:GetObject"), words.format("ec2:RunInstances")]
+    reasons += [bare.format("ec2:RunInstances"), bare.format("iam:PassRole")]
+    for reason in reasons:
+        verdict = judged(subject="cluster", reason_code="VALIDATION_ERROR", reason=reason)
         assert verdict.fix == "allow it in infra/modules/iam/service_role.tf, and see that the resource has our tags"
+    quoted = judged(("terraform", f"Error: waiting for EMR Cluster: {reasons[0]}"), subject="cluster")
+    assert quoted.fix == verdict.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "resource"),
+    [("When listing objects under key 'a/b' in bucket 'c'", "s3://c/a/b"), ("When testing bucket 'c'", "s3://c")],
+)
+def test_a_refusal_that_names_bucket_and_key_apart_gives_their_address(said: str, resource: str) -> None:
+    error = f"OSError: {said}: AWS Error ACCESS_DENIED during ListObjectsV2 operation: Access Denied"
+    assert judged(("driver", HEAD + OURS + error)).meaning == f"s3:ListBucket on {resource} was refused"
 
 
 # --- what else is said ------------------------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ def table_of_sizes() -> dict[str, tuple[int, int, str]]:
 
 def test_sizes_agree_with_the_price_list() -> None:
     facts = {(one.type): (one.vcpu, one.memory_gib, one.architecture) for one in prices.table().instances.values()}
-    assert len(facts) == 42
-    assert table_of_sizes() == facts
+    assert len(facts) >= 42
+    assert table_of_sizes() == facts, "a family is in both: sizes.tf, and instances.csv (make prices TYPES= adds types)"
 
 
 def test_types_absent_from_a_region_are_those_without_a_price() -> None:
@@ -47,7 +47,8 @@ def test_types_absent_from_a_region_are_those_without_a_price() -> None:
     missing = {(region, type_) for region in regions for type_ in table_of_sizes()} - set(prices.table().instances)
     absent = re.findall(r"^ +([a-z0-9-]+) = \[(.*)\]$", SIZES.read_text().split("absent = {")[1], re.MULTILINE)
     families = {(region, name.strip('" ')) for region, names in absent for name in names.split(",")}
-    assert {(region, type_.split(".")[0]) for region, type_ in missing} == families
+    unlike = {(region, type_.split(".")[0]) for region, type_ in missing} ^ families
+    assert unlike == set(), "make prices ENV= TYPES= adds their rows; where a region has none, sizes.tf says absent"
 
 
 def test_every_price_has_a_source_and_a_date() -> None:

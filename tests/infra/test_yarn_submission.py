@@ -42,12 +42,13 @@ def configurations_of(terraform_plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> ClusterPlan:
     """The configuration that the embedded AWS writes for a cluster."""
+    site = hadoop.read_yarn_site(configurations)
     cluster_plan = ClusterPlan(
         folder=folder,
         network=plan.choose_network(),
         master_name="ip-10-0-0-10.ec2.internal",
-        labels=hadoop.LABELS if hadoop.has_labels(configurations) else (),
-        site=hadoop.read_yarn_site(configurations),
+        labels=hadoop.LABELS if site.get("yarn.node-labels.enabled") == "true" else (),
+        site=site,
     )
     machines = [Machine("ip-10-0-1-11.ec2.internal", f"{cluster_plan.network}.11", 54272, 8)]
     cluster_plan.conf.mkdir(parents=True)

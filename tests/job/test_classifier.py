@@ -160,3 +160,24 @@ def test_photographs_are_recognised_on_sides_never_seen(photo_run: FinishedRun) 
         assert "(a sample of 3,000, the same share of every class)" in shown
     else:
         assert "all 600 images" in shown
+
+
+def test_what_is_kept_of_it_counts_the_result_that_it_is_a_sample_of() -> None:
+    paths, labels = ["a/1.jpg", "a/2.jpg", "a/3.jpg", "b/1.jpg", "b/2.jpg"], list("aaabb")
+    scores = np.array([[1.0], [1.1], [1.2], [9.0], [9.1]])
+    whole, sample = (cross_validate(paths, labels, scores, population=number) for number in (None, 1000))
+    assert whole is not None
+    assert sample is not None
+    kept = {
+        "accuracy": 1.0,
+        "accuracy_by_fold": [1.0, 1.0],
+        "chance": 0.6,
+        "images": 5,
+        "images_of_result": 5,
+        "split": "2 classes cut in two by the order of the file names (where neighbouring files show the same object, "
+        "the true figure is lower)",
+        "labels": ["a", "b"],
+        "confusion": [[3, 0], [0, 2]],
+    }
+    assert whole.as_json() == kept
+    assert sample.as_json() == kept | {"images_of_result": 1000}

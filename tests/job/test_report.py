@@ -188,13 +188,26 @@ def test_umap_is_the_published_one() -> None:
     assert digest == "9d226db25cc57eae1e1843765eac64c90f6bccfdeb2c2be2520b2e310abc3ded"
 
 
+def contrast(colour: str, other_colour: str) -> float:
+    """The ratio of two colours, 1 to 21: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio."""
+
+    def luminance(text: str) -> float:
+        srgb = np.array([*bytes.fromhex(text[1:])]) / 255
+        linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    dark, light = sorted((luminance(colour), luminance(other_colour)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 def test_a_class_can_be_told_on_white_on_black_and_by_its_shape() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
     css = page.read_resource("page.css")
     papers = re.findall(r"--card: (#\w{6})", css)
     assert len(papers) == 2
     looks = colours.choose_looks(131)
     for colour, _ in looks:
-        assert min(colours.compute_contrast(colour, paper) for paper in papers) >= 3
+        assert min(contrast(colour, paper) for paper in papers) >= 3
     assert len(set(looks)) == 131
     for (one, shape), (other, another) in pairwise(looks):
         assert one != other
@@ -217,7 +230,7 @@ def test_texts_have_the_contrast_that_wcag_asks() -> None:
         colour = dict(re.findall(r"--(\w+): (#\w{6})", block))
         for text in ("ink", "quiet", "leaf", "bad"):
             for ground in ("paper", "card", "soft"):
-                assert colours.compute_contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+                assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
 
 
 # ---- escaping --------------------------------------------------------------------------------------------------

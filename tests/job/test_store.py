@@ -25,6 +25,7 @@ from fruits.store import Store, explain_error, make_s3_options, split_uri
 from ops.cost.estimate import price_reads
 from tests.job.refusing_s3 import EXPIRED, SLOW_DOWN, RefusingS3, refusing_s3
 
+REPO = Path(__file__).resolve().parents[2]
 NAMES = [
     "plain.jpg",
     "Apple Golden 1/3_100.jpg",
@@ -149,8 +150,29 @@ def test_an_empty_address_is_refused() -> None:
 
 
 def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"no store is known for ftp://\. Fix: a plain path, file://, s3://"):
+    with pytest.raises(UsageError) as caught:
         Store("ftp://host/x").list()
+    known = "a plain path, file://, s3://, gs://, abfss:// or hdfs://"
+    assert str(caught.value) == f"no store is known for ftp://. Fix: {known}."
+
+
+TESTED_BY = {
+    "file": "tests/job/test_store.py",
+    "s3": "tests/job/refusing_s3.py",
+    "gs": "tests/elsewhere/conftest.py",
+    "abfss": "tests/elsewhere/conftest.py",
+    "hdfs": None,  # written down as not tested
+}
+
+
+def test_every_store_is_tested_and_in_the_documents() -> None:
+    assert {schemes[0] for schemes in fruits.store.STORES} == set(TESTED_BY), "name its tests here, or say it has none"
+    documents = [*(REPO / "docs").rglob("*.md"), REPO / "README.md"]
+    text = "\n".join(path.read_text() for path in documents)
+    schemes = [scheme for schemes in fruits.store.STORES for scheme in schemes if scheme != "file"]
+    unnamed = [scheme for scheme in schemes if f"`{scheme}://" not in text]
+    assert unnamed == [], "docs/elsewhere/object-stores.md names the schemes of each store"
+    assert all((REPO / path).is_file() for path in TESTED_BY.values() if path)
 
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:

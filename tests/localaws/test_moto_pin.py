@@ -33,7 +33,7 @@ def corrected() -> subprocess.CompletedProcess[str]:
         "from localaws.settings import Settings\n"
         "app.services.install()\n"
         "app.emr_api.install(app.Supervisor(Settings(), 'http://127.0.0.1:9', app.Keys.new('AKIA')))\n"
-        "print(*app.emr_api.list_operations().values())\n"
+        "print(*(m.operation for m in vars(app.emr_api.Emr).values() if hasattr(m, 'operation')))\n"
     )
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -162,8 +162,8 @@ def test_labels_of_terraform_become_apaches() -> None:
     site = hadoop.read_yarn_site(labelled)
     assert site[hadoop.APACHE_AM_LABEL] == "ON_DEMAND"
     assert hadoop.AM_LABEL not in site
-    assert hadoop.has_labels(labelled)
-    assert not hadoop.has_labels([])
+    assert site["yarn.node-labels.enabled"] == "true"
+    assert hadoop.read_yarn_site([]) == {}
 
     plan = ClusterPlan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
     machine = Machine("ip-10-0-0-5", "127.64.1.11", 11712, 4, "SPOT")

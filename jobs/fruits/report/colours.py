@@ -6,6 +6,7 @@ import colorsys
 import math
 
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star")
+_SATURATION = 0.75
 _LUMINANCES = (0.17, 0.28)
 """Between these a colour has a contrast of 3:1 and more to white paper and to the dark page (WCAG 1.4.11)."""
 
@@ -17,26 +18,16 @@ def compute_luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def compute_contrast(colour: str, other_colour: str) -> float:
-    """Contrast ratio of two colours (WCAG 2), 1 to 21.
-
-    >>> round(compute_contrast("#000000", "#ffffff"))
-    21
-    """
-    low, high = sorted((compute_luminance(colour), compute_luminance(other_colour)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _to_hex(hue: float, lightness: float, saturation: float) -> str:
-    return "#" + "".join(f"{round(255 * c):02x}" for c in colorsys.hls_to_rgb(hue, lightness, saturation))
+def _to_hex(hue: float, lightness: float) -> str:
+    return "#" + "".join(f"{round(255 * c):02x}" for c in colorsys.hls_to_rgb(hue, lightness, _SATURATION))
 
 
 def _find_colour(hue: float, target: float) -> str:
     low, high = 0.0, 1.0
     for _ in range(12):
         middle = (low + high) / 2
-        low, high = (middle, high) if compute_luminance(_to_hex(hue, middle, 0.75)) < target else (low, middle)
-    return _to_hex(hue, high, 0.75)
+        low, high = (middle, high) if compute_luminance(_to_hex(hue, middle)) < target else (low, middle)
+    return _to_hex(hue, high)
 
 
 def choose_looks(classes: int) -> list[tuple[str, str]]:
