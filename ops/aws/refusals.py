@@ -3,9 +3,8 @@
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from ops.core.errors import ExitCode
+from ops.core.errors import LOGIN, ExitCode
 
-LOGIN = "log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden")
 _UNKNOWN = ("InvalidRequestException", "ValidationException")
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and botocore's own
@@ -68,6 +67,8 @@ def is_unknown(error: BaseException) -> bool:
 
 def is_expired(error: BaseException) -> bool:
     """Whether there are no credentials, or AWS does not accept them any more."""
+    if isinstance(error, ClientError) and error.operation_name.startswith("Head") and _code(error) == "400":
+        return True  # the answer to a HEAD has no body that could name it (boto/boto#2916)
     return isinstance(error, _NO_CREDENTIALS) or _code(error) in _EXPIRED
 
 

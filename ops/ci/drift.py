@@ -13,7 +13,6 @@ from fruits.wording import format_count
 
 from ops.aws.account import Account
 from ops.ci.comment import count_changes, fold_details, quote_block, quote_code
-from ops.ci.gather import extract_reasons
 from ops.core.console import Console, working
 from ops.cost.leftovers import list_running_costs
 from ops.plan.changes import Change, find_secrets, list_changes, render_lines
@@ -107,7 +106,7 @@ def find_drift(account: Account, home: Path, console: Console) -> Drift:
             work = Workspace(target=account.target, stack="storage", capture=True)
             plan = work.make_plan(out=home / "storage-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:
-        unplanned = extract_reasons(error)
+        unplanned = error.reasons or str(error)
     with working(console, "looking for what bills"):
         costs = list_running_costs(account, prices.table(), buckets=False)
     return Drift(

@@ -60,13 +60,6 @@ def hash_stack(root: Path, stack: Stack, env: str) -> str:
     return digest.hexdigest()
 
 
-def extract_reasons(error: CommandFailedError) -> str:
-    """Terraform's errors in what it printed, without the plan before them."""
-    text = error.output or str(error)
-    begin = text.find("\nError: ")
-    return (text[begin:] if begin >= 0 else text[-4000:]).strip()
-
-
 def compare_checkouts(
     root: Path, base: Path, target: Target, size: Size, home: Path, console: Console
 ) -> dict[str, dict[str, Any]]:
@@ -89,7 +82,7 @@ def compare_checkouts(
             try:
                 plans["head"][stack] = after.make_plan(out=out)
             except CommandFailedError as error:
-                plans["refused"][stack] = extract_reasons(error)
+                plans["refused"][stack] = error.reasons or str(error)
                 continue
         if hash_stack(root, stack, target.env) == hash_stack(
             base, stack, target.env
@@ -108,7 +101,7 @@ def compare_checkouts(
                 after.state.write_text(before.state.read_text())
                 plans["compared"][stack] = standing.plan_offline(after, out)
             except CommandFailedError as error:
-                plans["incomparable"][stack] = extract_reasons(error)
+                plans["incomparable"][stack] = error.reasons or str(error)
             except standing.NoStandingError as error:
                 plans["incomparable"][stack] = str(error)
     return plans
@@ -131,7 +124,7 @@ def plan_against_account(
                 work = make_workspace(stack, target, size, capture=True)
                 plans[stack] = work.make_plan(out=home / f"{stack}-live.tfplan", arguments=["-lock=false"])
     except CommandFailedError as error:
-        return plans, f"Terraform could not: {extract_reasons(error)[:600]}", accounts
+        return plans, f"Terraform could not: {(error.reasons or str(error))[:600]}", accounts
     except (TerraformError, BotoCoreError, ClientError) as error:
         return plans, str(error), accounts
     return plans, "", accounts

@@ -53,7 +53,7 @@ def doctor(environ: Mapping[str, str]) -> int:
 
 
 def billing(environ: Mapping[str, str]) -> int:
-    """`make billing`. Exit code: 0; 8 where something bills by the hour, which on the embedded AWS nothing does."""
+    """`make billing`. Exit code: 0; 8 where something bills by the hour, 1 where that is unknown (on AWS only)."""
     console, place, as_program = Console(), read_place(environ), is_on(environ, "JSON")
     if place.is_local and not find_emulator(place):
         print(json.dumps(running_costs.as_json(running_costs.RunningCosts()), indent=1) if as_program else NOT_RUNNING)

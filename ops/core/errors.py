@@ -48,6 +48,9 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "Ctrl-C; what had begun is named, and how to go on"
 
 
+LOGIN = "log in again (aws sso login, or AWS_PROFILE=…), then run the command again."
+
+
 class OperatorError(Exception):
     """An expected failure of an operator's command: the message says cause and cure, ``exit_code`` what to return."""
 

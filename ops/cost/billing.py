@@ -151,9 +151,11 @@ def describe_total(costs: RunningCosts, account: Account, currency: Currency) ->
     unsure += "; not everything could be listed" if costs.unseen else ""
     target = account.target
     stored = f"{currency.of(month)} a month for what is stored ({target.command('purge')} removes it)"
+    if costs.unseen and not costs.items:
+        return "what bills is not known: not everything could be listed"
     if not costs.hourly:
-        storage = stored if any(item.usd_month is not None for item in costs.items) else "nothing is stored"
-        return f"nothing bills by the hour; {storage}{unsure}"
+        seen = "nothing that could be listed" if costs.unseen else "nothing"
+        return f"{seen} bills by the hour; {stored if costs.items else 'nothing is stored'}{unsure}"
     bills = "on AWS it would bill" if target.emulated else "it bills"
     return f"{bills} {currency.of(hour)} an hour before tax until {target.command('destroy')}; {stored}{unsure}"
 
@@ -164,5 +166,7 @@ def as_json(costs: RunningCosts) -> dict[str, Any]:
 
 
 def exit_code(costs: RunningCosts) -> int:
-    """Whether something bills by the hour."""
-    return ExitCode.BILLS if costs.hourly else ExitCode.DONE
+    """Whether something bills by the hour; a failure where that is not known."""
+    if costs.hourly:
+        return ExitCode.BILLS
+    return ExitCode.FAILED if costs.unseen else ExitCode.DONE

@@ -143,4 +143,4 @@ def plan_cluster(target: Target, size: Size) -> dict[str, Any]:
     try:
         return make_workspace("cluster", offline, size, capture=True).make_plan()
     except CommandFailedError as error:
-        raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.output.strip()}") from error
+        raise OperatorError(f"the cluster cannot be planned, so it has no price:\n{error.reasons}") from error

@@ -10,6 +10,7 @@ file while the committed code says ``backend "s3"``.
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from localaws.settings import Settings
-from ops.core.errors import TerraformError, WrongUseError
+from ops.core.errors import LOGIN, ExitCode, TerraformError, WrongUseError
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.core.target import Target
@@ -32,6 +33,32 @@ STACKS: tuple[Stack, ...] = ("storage", "cluster")  # the life of an environment
 ADMINISTRATORS: tuple[Stack, ...] = ("operators", "github")  # applied once each: who may run the other two
 
 
+# What Terraform reports of AWS, the meaning, the fix, and the exit code
+_REFUSALS = (
+    (
+        # api error ExpiredToken: …     No valid credential sources found     the SSO session has expired or is invalid
+        re.compile(
+            r"ExpiredToken|RequestExpired|Invalid(?:ClientTokenId|AccessKeyId|Token\b)|UnrecognizedClientException|"
+            r"AuthFailure|No valid credential sources|SSO session|refresh cached credentials"
+        ),
+        f"AWS does not accept these credentials. Fix: {LOGIN}",
+        ExitCode.CREDENTIALS,
+    ),
+    (
+        # api error ThrottlingException: Rate exceeded
+        re.compile(r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|ServiceUnavailable"),
+        "AWS is throttling calls. Fix: wait a minute, then run the command again.",
+        ExitCode.FAILED,
+    ),
+    (
+        # request send failed, Get "https://…": dial tcp: lookup s3.eu-west-3.amazonaws.com: no such host
+        re.compile(r"request send failed|dial tcp|no such host|TLS handshake timeout|network is unreachable"),
+        "AWS cannot be reached. Fix: check the network, then run the command again.",
+        ExitCode.FAILED,
+    ),
+)
+
+
 class CommandFailedError(TerraformError):
     """Terraform itself said no.
 
@@ -42,10 +69,21 @@ class CommandFailedError(TerraformError):
     """
 
     def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
-        what = f"terraform {arguments[0]} ended with {code}"
-        ending = f":\n{output.strip()[-6000:]}" if output.strip() else "; its message stands above."
-        super().__init__(f"{what}. {hint}".strip() if hint else f"{what}{ending}")
         self.arguments, self.code, self.output = tuple(arguments), code, output
+        what, exit_code = f"terraform {arguments[0]} ended with {code}", None
+        message = f"{what}. {hint}".strip() if hint else f"{what}; its message stands above."
+        if not hint and (reasons := self.reasons[-6000:]):
+            refusal = next((row for row in _REFUSALS if row[0].search(reasons)), None)
+            message = f"{what}:\n{reasons}"
+            if refusal is not None:
+                message, exit_code = f"{message}\n\n{refusal[1]}", refusal[2]
+        super().__init__(message, exit_code=exit_code)
+
+    @property
+    def reasons(self) -> str:
+        """Terraform's errors in what it printed, without the plan before them."""
+        begin = f"\n{self.output}".find("\nError: ")
+        return (self.output[begin:] if begin >= 0 else self.output[-6000:]).strip()
 
 
 def list_tfvars_files(env: str, stack: str, folder: Path) -> list[Path]:

@@ -184,6 +184,44 @@ def test_init_without_route_and_mirror_says_what_to_do(
     )
 
 
+INIT = """Initializing the backend...
+Initializing modules...
+
+Error: Failed to get existing workspaces: Unable to list objects in S3 bucket "fruits-tfstate-111122223333" with \
+prefix "env:/": operation error S3: ListObjectsV2, https response error StatusCode: {status}, RequestID: , \
+HostID: , {words}
+"""  # as Terraform 1.10 prints it
+
+
+@pytest.mark.parametrize(
+    ("words", "fix", "code"),
+    [
+        ("api error ExpiredToken: The provided token has expired.", "log in again (aws sso login, or", 4),
+        ("api error InvalidAccessKeyId: The AWS Access Key Id does not exist", "log in again (aws sso login, or", 4),
+        ("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role", "log in again", 4),
+        ("api error ThrottlingException: Rate exceeded", "wait a minute, then run the command again.", 1),
+        ('request send failed, Get "https://x": dial tcp: lookup x: no such host', "check the network, then run", 1),
+        ("api error AccessDenied: Access Denied", "", 1),
+    ],
+)
+def test_what_aws_refused_terraform_is_told_with_its_fix(words: str, fix: str, code: int) -> None:
+    error = terraform.CommandFailedError(["init"], 1, INIT.format(status=400, words=words))
+    assert str(error).startswith("terraform init ended with 1:\nError: Failed to get existing workspaces: Unable to ")
+    assert words in str(error)
+    assert error.exit_code == code
+    last = str(error).splitlines()[-1]
+    assert last.partition(" Fix: ")[2].startswith(fix) if fix else "Fix:" not in str(error)
+
+
+def test_a_hint_stands_instead_of_what_was_printed() -> None:
+    printed = INIT.format(status=400, words="api error ExpiredToken: m")
+    error = terraform.CommandFailedError(["apply"], 1, printed, "Why:\nit.")
+    assert (str(error), error.exit_code) == ("terraform apply ended with 1. Why:\nit.", 1)
+    assert (
+        str(terraform.CommandFailedError(["plan"], 1, "")) == "terraform plan ended with 1; its message stands above."
+    )
+
+
 # --------------------------------------------------------------------------------------- environments, state, inputs
 
 ACCOUNT = Target(env="prod", region="eu-west-1", account_id="111122223333")

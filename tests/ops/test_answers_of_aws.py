@@ -35,6 +35,8 @@ OFFLINE = boto.EndpointConnectionError(endpoint_url="https://x")
 MEANINGS = [
     (DENIED, "DescribeStep is not allowed (AccessDeniedException)", "the policies of infra/operators"),
     (EXPIRED, "AWS does not accept these credentials any more (", "log in again (aws sso login"),
+    (refusal("400", "HeadBucket"), "AWS does not accept these credentials any more (", "log in again (aws sso login"),
+    (refusal("400"), "DescribeStep answers 400 no", "read the message"),
     (boto.NoCredentialsError(), "AWS does not accept these credentials any more (", "log in again (aws sso login"),
     (THROTTLED, "AWS is throttling calls (", "wait a minute"),
     (OFFLINE, "AWS cannot be reached (", "check the network"),

@@ -69,6 +69,21 @@ def test_the_last_line_sums_up_and_the_code_says_whether_hours_bill(items: list[
     assert exit_code(bill) == code
 
 
+@pytest.mark.parametrize(
+    ("items", "said", "code"),
+    [
+        ([], "what bills is not known: not everything could be listed", 1),
+        ([BUCKET], "nothing that could be listed bills by the hour; 3.10 USD (1.55 EUR) a month for what is stored", 1),
+        ([CLUSTER], "it bills 1.25 USD (0.63 EUR) an hour before tax until make destroy ENV=dev; ", 8),
+    ],
+)
+def test_what_could_not_be_listed_is_not_said_to_be_nothing(items: list[Item], said: str, code: int) -> None:
+    bill = RunningCosts(items=items, unseen=["clusters were not listed: ListClusters is not allowed"])
+    assert describe_total(bill, REAL, EURO).startswith(said)
+    assert describe_total(bill, REAL, EURO).endswith("not everything could be listed")
+    assert exit_code(bill) == code
+
+
 def test_a_program_is_given_whole_amounts_as_text() -> None:
     told = as_json(RunningCosts(items=[item("cluster", "0.1234567"), STRANGE], free=["a"], unseen=["b"]))
     assert (told["free"], told["unseen"]) == (["a"], ["b"])
