@@ -1,4 +1,4 @@
-"""Rules of plans that have exceptions, a statement at a time; `tests/infra/test_plan_policies.py` has the real plans."""
+"""Rules of plans that have exceptions, a statement at a time; `infra/test_plan_policies.py` has the real plans."""
 
 from __future__ import annotations
 
