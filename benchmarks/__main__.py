@@ -60,7 +60,7 @@ def read_make_options(environ: Mapping[str, str]) -> list[str]:
     return [*typed.get("ONLY", "").split(), *(word for pair in sizes for word in pair)]
 
 
-def parse(arguments: list[str], names: list[str]) -> argparse.Namespace:
+def parse_options(arguments: list[str], names: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(names)}")
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
     """Entry point; returns the exit code: 0, 1 when a number is not reached, 2 when one cannot be measured."""
     console = Console()
     measures = load_benchmarks()
-    options_given = parse(arguments, list(measures))
+    options_given = parse_options(arguments, list(measures))
     missed: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
         options = Options(

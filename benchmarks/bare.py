@@ -13,7 +13,7 @@ from fruits.request import DEFAULT_MODEL
 from benchmarks.loops import ENGINES, Features, convert_graph, run_loops
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
-from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
+from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_spark
 
 FULL = 30_000
 METHOD = (
@@ -58,7 +58,7 @@ def measure(options: Options) -> BenchmarkResult:
     _require_equal(first)
     fastest = max(contest, key=lambda name: contest[name].median)
     limit = f"{n} bare loops of {fastest}"
-    with start_session(options.scratch, jvm=JOB_JVM) as spark:
+    with start_spark(options.scratch, jvm=JOB_JVM) as spark:
         whole = {
             limit: lambda: time_loops(fastest, everything),
             "the job": lambda: featurize(spark, everything, options.scratch)["images_per_second"],

@@ -22,8 +22,8 @@ def run_precisions(counts: Sequence[int], options: Options) -> dict[str, list[Wh
     for precision in choose_precisions(None, read_capabilities()):
         ending = "" if precision == "f32" else f" in {precision}"
         numbers = counts if precision == "f32" else counts[-1:]
-        done = run_all(numbers, options, lambda run: f"{run.seconds:.1f} s in {run.summary['precision']}", precision)
-        runs |= {f"{count:,} images{ending}": whole_runs for count, whole_runs in done.items()}
+        runs_by_count = run_all(numbers, options, lambda r: f"{r.seconds:.1f} s in {r.summary['precision']}", precision)
+        runs |= {f"{count:,} images{ending}": whole_runs for count, whole_runs in runs_by_count.items()}
     return runs
 
 

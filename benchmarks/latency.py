@@ -10,7 +10,7 @@ from fruits.store import Store
 
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
-from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_session
+from benchmarks.spark import JOB_JVM, WARM_UP, featurize, start_spark
 
 FULL = 3_000
 DELAY = 0.030
@@ -35,7 +35,7 @@ def measure(options: Options) -> BenchmarkResult:
     def measure_rate(source: Store) -> float:
         return float(featurize(spark, folder, options.scratch, source)["images_per_second"])
 
-    with start_session(options.scratch, jvm=JOB_JVM) as spark:
+    with start_spark(options.scratch, jvm=JOB_JVM) as spark:
         sides = {
             "without delay": lambda: measure_rate(Store(str(folder))),
             "30 ms a read": lambda: measure_rate(DelayedStore(str(folder))),

@@ -27,7 +27,7 @@ FORGET_SECONDS = 65.0
 PHASES = ("verify", "install", "import", "total")
 
 
-def run(options: Options) -> dict[str, list[float]]:
+def time_bootstraps(options: Options) -> dict[str, list[float]]:
     """Bootstrap into an empty folder, several times.
 
     Returns
@@ -59,7 +59,7 @@ def run(options: Options) -> dict[str, list[float]]:
 
 def measure(options: Options) -> BenchmarkResult:
     """Measure a node's bootstrap; it should take 30 s."""
-    values = run(options)
+    values = time_bootstraps(options)
     series = collect("MiB", {"installed_mb": values.pop("installed_mb")})
     series = collect("s", values) | series
     return BenchmarkResult(

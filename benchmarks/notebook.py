@@ -18,7 +18,7 @@ from fruits.request import DEFAULT_MODEL
 
 from benchmarks.photographs import link_photographs
 from benchmarks.results import BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
-from benchmarks.spark import WARM_UP, featurize, start_session
+from benchmarks.spark import WARM_UP, featurize, start_spark
 
 if TYPE_CHECKING:
     from pyspark.broadcast import Broadcast
@@ -85,7 +85,7 @@ def measure(options: Options) -> BenchmarkResult:
     warm_up_folder, _ = link_photographs(WARM_UP * count_cores(), options.scratch)
     archive = write_archive(build_network(DEFAULT_MODEL, 224, None))
     arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
-    with start_session(options.scratch, options=arrow) as spark:
+    with start_spark(options.scratch, options=arrow) as spark:
         network = spark.sparkContext.broadcast(archive)
 
         def time_notebook() -> float:

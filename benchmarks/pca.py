@@ -13,7 +13,7 @@ from fruits.store import Store
 from numpy.typing import NDArray
 
 from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, alternate, compute_ratio, count_cores
-from benchmarks.spark import start_session
+from benchmarks.spark import start_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -61,7 +61,7 @@ def measure(options: Options) -> BenchmarkResult:
     parts = write_matrix(store, rows, 4 * count_cores())
     sums = Store(str(options.scratch / "sums"))
     shares: dict[str, NDArray[np.float64]] = {}
-    with start_session(options.scratch, options={"spark.driver.memory": "4g"}) as spark:
+    with start_spark(options.scratch, options={"spark.driver.memory": "4g"}) as spark:
         from pyspark.ml.feature import PCA
         from pyspark.ml.functions import array_to_vector
         from pyspark.sql.functions import col

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import time
@@ -16,6 +15,8 @@ from typing import Any
 import psutil
 from rich.console import Console
 from rich.table import Table
+
+from ops.core.programs import count_cores as count_cores
 
 PACKAGES = (
     "pyspark",
@@ -182,11 +183,6 @@ def alternate(sides: Mapping[str, Callable[[], float]], options: Options, *, uni
             values[name].append(measure())
             options.say(f"{number + 1}/{options.repeats}  {name}: {values[name][-1]:.4g} {unit}")
     return collect(unit, values)
-
-
-def count_cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_cpu_name() -> str:

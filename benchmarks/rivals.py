@@ -21,7 +21,7 @@ from benchmarks.loops import ENGINES, run_loops
 from benchmarks.notebook import ARROW_BATCH, run_notebook
 from benchmarks.photographs import ROOT, link_photographs
 from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, collect, compute_ratio, count_cores
-from benchmarks.spark import WARM_UP, start_session
+from benchmarks.spark import WARM_UP, start_spark
 from benchmarks.whole import run_whole
 
 FULL = 3_000
@@ -102,7 +102,7 @@ def make_sides(options: Options, images: int, folder: Path) -> Sides:
 
     def time_notebook(_repeat: int) -> tuple[float, None]:
         arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(ARROW_BATCH)}
-        with start_session(options.scratch, options=arrow) as spark:
+        with start_spark(options.scratch, options=arrow) as spark:
             broadcast = spark.sparkContext.broadcast(archive)
             run_notebook(spark, warm_up_folder, broadcast, options.scratch / "notebook")
             began = time.monotonic()

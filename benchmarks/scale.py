@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.results import BenchmarkError, BenchmarkResult, Check, Options, Series, count_cores
-from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, make_request, run_request
+from benchmarks.whole import ROLES, SAMPLE_EVERY, WholeRun, prepare_request, run_request
 
 FULL = 71_034
 K = 50
@@ -21,7 +21,7 @@ METHOD = (
 def measure(options: Options) -> BenchmarkResult:
     """Measure what a run, a second one and another K take at full size."""
     images = options.images or FULL
-    request, origin = make_request(images, options.scratch, "scale")
+    request, origin = prepare_request(images, options.scratch, "scale")
     runs: dict[str, WholeRun] = {}
     for name, again in (("first run", request), ("second run", request), ("another K", replace(request, k=K))):
         runs[name] = run = run_request(again, origin)

@@ -28,7 +28,7 @@ WARM_UP = 64
 
 
 @contextmanager
-def start_session(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = None) -> Iterator[SparkSession]:
+def start_spark(scratch: Path, *, jvm: str = "", options: dict[str, str] | None = None) -> Iterator[SparkSession]:
     """A session on ``local[cores]`` whose workers can import this package and the job's.
 
     Raises

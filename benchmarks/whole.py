@@ -86,7 +86,7 @@ def _sample_memory(root: psutil.Process, peak: dict[str, float]) -> None:
             peak[role] = max(peak.get(role, 0.0), size)
 
 
-def make_request(images: int, scratch: Path, name: str) -> tuple[Request, str]:
+def prepare_request(images: int, scratch: Path, name: str) -> tuple[Request, str]:
     """A request over that many images with results of its own, and what the images are."""
     folder, origin = link_photographs(images, scratch)
     place = scratch / f"whole-{images}-{name}-{uuid.uuid4().hex[:8]}"
@@ -103,12 +103,12 @@ def run_whole(images: int, scratch: Path, repeat: int, precision: str = "f32") -
     BenchmarkError
         When it fails.
     """
-    request, origin = make_request(images, scratch, f"{precision}-{repeat}")
+    request, origin = prepare_request(images, scratch, f"{precision}-{repeat}")
     return run_request(replace(request, precision=precision), origin)
 
 
 def run_request(request: Request, origin: str) -> WholeRun:
-    """Run a request of `make_request` as `make run-local` does, and watch it.
+    """Run a request of `prepare_request` as `make run-local` does, and watch it.
 
     Raises
     ------

@@ -54,7 +54,7 @@ variable "allow_non_eu" {
 }
 
 variable "offline" {
-  description = "Plan without asking AWS anything, with dummy keys: for tests and for a look before an account exists."
+  description = "Plan without asking AWS anything, with dummy keys: for tests, and before there is an account."
   type        = bool
   default     = false
 }

@@ -77,10 +77,10 @@ def _applies(statement: Document, request: AccessRequest, principal: str | None)
 def _matches_statement(
     statement: Document, element: str, value: str, context: Context, *, ignore_case: bool = False
 ) -> bool:
-    for name, wanted in ((element, True), (f"Not{element}", False)):
+    for name, is_listed in ((element, True), (f"Not{element}", False)):
         if name in statement:
             patterns = _list_filled(statement[name], context)
-            return any(matches(pattern, value, ignore_case=ignore_case) for pattern in patterns) == wanted
+            return any(matches(pattern, value, ignore_case=ignore_case) for pattern in patterns) == is_listed
     return element == "Resource"  # trust policies have no resource
 
 

@@ -117,8 +117,8 @@ def _draw(dest: Path, views: int, seed: int) -> dict[str, int]:
     manifest_path = dest / MANIFEST
     before = _read_manifest(manifest_path)
     recipe = _describe_recipe(views, seed)
-    wanted = [f"{label}/{view}_{SIZE}.jpg" for label in FRUITS for view in range(views)]
-    if before.get("") == recipe and all(_is_intact(dest / n, before.get(n, "")) for n in wanted):
+    names = [f"{label}/{view}_{SIZE}.jpg" for label in FRUITS for view in range(views)]
+    if before.get("") == recipe and all(_is_intact(dest / n, before.get(n, "")) for n in names):
         return dict.fromkeys(FRUITS, views)
 
     drawn = {"": recipe}

@@ -243,7 +243,7 @@ def _list_speeds(result: BenchResult) -> list[str]:
     return [text for name in names for text in (result.format_rate(name), f"{result[f'{name}, start to end']:.0f}")]
 
 
-def render_readme() -> str:
+def render_speed() -> str:
     """How fast the job is, in English."""
     result = BenchResult("rivals")
     rate, seconds, daft_rate, daft_seconds, ray, ray_seconds = _list_speeds(result)
@@ -254,7 +254,7 @@ def render_readme() -> str:
     )
 
 
-def render_readme_fr() -> str:
+def render_speed_fr() -> str:
     """The same in French."""
     result = BenchResult("rivals")
     machine = result.machine.replace("cores of an", "cœurs d'un")
@@ -271,9 +271,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "engines": render_engines,
     "rivals": render_rivals,
     "paper": render_paper,
-    "readme": render_readme,
-    "readme_fr": render_readme_fr,
-    "machines": machine_table.render_dev_table,
+    "readme": render_speed,
+    "readme_fr": render_speed_fr,
+    "machines": machine_table.render_dev_machines,
 }
 """What is written into a block, by the block's name."""
 

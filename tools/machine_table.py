@@ -110,7 +110,7 @@ def _format_cells(candidate: candidates.Candidate) -> str:
     return f"| {_format_minutes(candidate.step)}{beyond} | {_format_usd(candidate.usd)} "
 
 
-def render_table(plan: Mapping[str, Any]) -> str:
+def render_machines(plan: Mapping[str, Any]) -> str:
     """The lines of the table and of its footnote, in Markdown."""
     table_rows = compute_rows(plan)
     cores = json.loads(speed.BENCH.read_text())["settings"]["loops"]
@@ -128,11 +128,11 @@ def render_table(plan: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_dev_table() -> str:
+def render_dev_machines() -> str:
     """The same for a new plan of the dev cluster.
 
     Raises
     ------
     OperatorError, TerraformError : no plan or no figures; no usable Terraform
     """
-    return render_table(plan_cluster(Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True), Size()))
+    return render_machines(plan_cluster(Target(env="dev", region=REGION, account_id=NO_ACCOUNT, offline=True), Size()))

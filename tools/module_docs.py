@@ -100,8 +100,8 @@ def read_module(path: Path) -> Module:
         for block in parsed.get("output", []):
             module.outputs.update(block)
         for block in parsed.get("resource", []):
-            for type_, resources in block.items():
-                module.resources.extend(f"{type_}.{name}" for name in resources)
+            for resource_type, resources in block.items():
+                module.resources.extend(f"{resource_type}.{name}" for name in resources)
         for block in parsed.get("module", []):
             module.resources.extend(f"module.{name}" for name in block)
     return module

@@ -84,19 +84,19 @@ def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renew
     listed = {(row["region"], row["type"]) for row in rows}
     added = []
     for region in dict.fromkeys(row["region"] for row in rows):
-        for type_ in types:
-            if (region, type_) in listed:
+        for type_name in types:
+            if (region, type_name) in listed:
                 continue
-            query = pricelist.ec2(region, type_)
+            query = pricelist.ec2(region, type_name)
             texts = pricelist.fetch_products(client, query)
             ec2, size = pricelist.parse_figure(texts, query), pricelist.parse_type_size(texts, query)
-            fee = pricelist.fetch_figure(client, pricelist.emr(region, type_))
+            fee = pricelist.fetch_figure(client, pricelist.emr(region, type_name))
             if ec2 is None or size is None or fee is None:
-                renewal.missing.append(f"{type_} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
+                renewal.missing.append(f"{type_name} in {region} ({'EMR' if ec2 else 'EC2'} does not list it)")
                 continue
             row = dict.fromkeys(rows[0], "") | {
                 "region": region,
-                "type": type_,
+                "type": type_name,
                 "vcpu": str(size.vcpu),
                 "memory_gib": str(size.memory_gib),
                 "architecture": size.architecture,
@@ -106,7 +106,7 @@ def list_new_instances(types: Sequence[str], rows: list[Row], client: Any, renew
                 row[f"{name}_source"] = pricelist.SOURCE
             added.append(row)
             renewal.added.append(
-                f"{type_} in {region}: EC2 {format_usd(ec2.usd)}, EMR {format_usd(fee.usd)} USD per hour"
+                f"{type_name} in {region}: EC2 {format_usd(ec2.usd)}, EMR {format_usd(fee.usd)} USD per hour"
             )
     return added
 
@@ -190,7 +190,7 @@ def run(environ: Mapping[str, str], console: Console, folder: Path = prices.HERE
             exit_code=2,
         )
     types = environ.get("TYPES", "").replace(",", " ").split()
-    if wrong := [type_ for type_ in types if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9]+", type_)]:
+    if wrong := [type_name for type_name in types if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9]+", type_name)]:
         raise OperatorError(f'TYPES: {wrong[0]} is no instance type. Fix: TYPES="m7i.xlarge c7i.2xlarge".', exit_code=2)
     find_account_id(environ.get("REGION") or environ.get("AWS_REGION") or DEFAULT_REGION)
     if not console.is_terminal:

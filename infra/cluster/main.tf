@@ -1,4 +1,4 @@
-# What comes and goes: the network, the roles, the cluster, and the clocks that end it.
+# What comes and goes: the network, the roles, the cluster, and what ends it.
 
 module "sizing" {
   source = "../modules/sizing"

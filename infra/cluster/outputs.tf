@@ -63,7 +63,7 @@ output "alternatives" {
 }
 
 output "vpc_id" {
-  description = "Id of the VPC: where EMR leaves its endpoint emr-service-vpce, which must go before the VPC does."
+  description = "Id of the VPC: where EMR leaves its endpoint emr-service-vpce, which must be deleted before the VPC."
   value       = module.network.vpc_id
 }
 

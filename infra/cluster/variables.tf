@@ -63,7 +63,7 @@ variable "today" {
 }
 
 variable "primary" {
-  description = "Types of the primary fleet: one node, on demand. EMR takes the cheapest that it gets; AMX types (m7i, c7i) stand first."
+  description = "Types of the primary fleet: one node, on demand. EMR takes the cheapest that it gets; AMX types (m7i, c7i) come first."
   type = object({
     types  = optional(list(string), ["m7i.xlarge", "m6i.xlarge", "m5.xlarge"])
     market = optional(string, "ON_DEMAND")
@@ -99,7 +99,7 @@ variable "task" {
 }
 
 variable "managed_scaling" {
-  description = "Let EMR move the task fleet up to so many vCPUs; null means fixed fleets."
+  description = "Let EMR scale the task fleet, up to so many vCPUs; null means fixed fleets."
   type = object({
     max_task_units = number
   })
@@ -129,7 +129,7 @@ variable "minutes" {
 }
 
 variable "precision" {
-  description = "Precision of the runs (PRECISION=): f32, or bf16, for which only types with such processors are asked."
+  description = "Precision of the runs (PRECISION=): f32, or bf16, which only some types can compute."
   type        = string
   default     = "f32"
 }
@@ -215,7 +215,7 @@ variable "enable_studio" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of a policy that bounds every role, where the account asks for one."
+  description = "ARN of the permissions boundary of every role, if the account requires one."
   type        = string
   default     = null
 

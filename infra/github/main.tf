@@ -1,5 +1,5 @@
-# The roles that GitHub's workflows take, by a token of the run and without a stored key: one that reads, for pull
-# requests and the nightly look for drift, and one that applies, for one environment of one branch.
+# The roles that GitHub's workflows take, with a token of the run instead of a stored key: one that reads, for pull
+# requests and the nightly check for drift, and one that applies, for one environment of one branch.
 
 data "aws_partition" "this" {}
 

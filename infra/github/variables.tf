@@ -23,7 +23,7 @@ variable "subject" {
 }
 
 variable "branch" {
-  description = "Branch that is applied, and on which the nightly look for drift runs."
+  description = "Branch that is applied, and on which the nightly check for drift runs."
   type        = string
   default     = "main"
 

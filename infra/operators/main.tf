@@ -1,5 +1,5 @@
-# Who may run the stacks storage and cluster: a group with what `make apply` to `make purge` were seen to call, and no more. An
-# administrator applies it, once per environment.
+# Who may run the stacks storage and cluster: a group with the rights that `make apply` to `make purge` were seen to use, and
+# no more. An administrator applies it, once per environment.
 
 data "aws_partition" "this" {}
 

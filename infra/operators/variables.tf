@@ -21,7 +21,7 @@ variable "users" {
 }
 
 variable "enable_kms" {
-  description = "Give what the storage stack's enable_kms needs: to make, describe and schedule the deletion of the key."
+  description = "Give what the storage stack's enable_kms needs: to create and describe the key, and to schedule its deletion."
   type        = bool
   default     = false
 }

@@ -1,4 +1,4 @@
-# What outlives every cluster: three buckets, the budget, and the key where one is wanted.
+# What outlives every cluster: three buckets, the budget and, optionally, a key.
 
 module "data" {
   source = "../modules/bucket"

@@ -67,8 +67,6 @@ class FeaturizeTask:
         Name of the wave, for heartbeats.
     heartbeat : float
         Seconds between two reports of one task.
-    reads_in_flight : int
-        Files a task reads at once.
     """
 
     source: Store
@@ -76,7 +74,6 @@ class FeaturizeTask:
     model: PublishedModel
     wave: str
     heartbeat: float
-    reads_in_flight: int = READS_IN_FLIGHT
     expected: dict[str, str] = field(default_factory=versions.collect_versions)
 
 
@@ -245,7 +242,7 @@ class _Decoder:
     def __init__(self, task: FeaturizeTask, guard: Guard, images: Iterable[_Image]) -> None:
         self.rejected: list[_Reject] = []
         self._guard = guard
-        self._files = _read_patiently(task.source, self._select_readable(images), task.reads_in_flight)
+        self._files = _read_patiently(task.source, self._select_readable(images), READS_IN_FLIGHT)
 
     def fill(self, first: int) -> list[_Image]:
         """Put pictures into the places of one call, from `first` on; returns their images, at the end an empty list."""

@@ -53,12 +53,12 @@ class Walk:
         Files of images.
     folders : list of (str or Range)
         Keys of folders, or ranges of keys, that are still to be listed, each with all below it.
-    left : LeftOut
+    left_out : LeftOut
     """
 
     parts: list[Part]
     folders: list[str | Range]
-    left: LeftOut
+    left_out: LeftOut
 
 
 def _is_child(entry: Entry, folder: str) -> bool:
@@ -97,7 +97,7 @@ def _list_small_level(pages: Pages, prefix: str) -> _Level | None:
 
 
 def _walk_levels(
-    list_level: Callable[[str], _Level | None], most: int, left: LeftOut, pool: Executor
+    list_level: Callable[[str], _Level | None], most: int, left_out: LeftOut, pool: Executor
 ) -> Generator[Entry, None, tuple[list[str], list[str]]]:
     """The images found level by level, many folders at once, until a level has as many as wanted or holds the images.
 
@@ -113,34 +113,34 @@ def _walk_levels(
                     unanswered.append(folder)
                     continue
                 below += content.folders
-                yield from filter_images(content.files, left)
+                yield from filter_images(content.files, left_out)
             if remaining and not below:
                 return remaining, unanswered
         level = below
     return level, unanswered
 
 
-def _walk_pages(pages: Pages, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+def _walk_pages(pages: Pages, most: int, left_out: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
     """`_walk_down` for a store that is listed by pages: a folder of more than one page is cut into ranges."""
     with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-        level, large = yield from _walk_levels(partial(_list_small_level, pages), most, left, pool)
+        level, large = yield from _walk_levels(partial(_list_small_level, pages), most, left_out, pool)
         # where some are large, those of the same level that were not listed yet may be large too
         cut = large and pages.cuts
         folders += cut_ranges(pages, large + level, _RANGES, pool) if cut else map(Range, large + level)
 
 
-def _walk_down(store: Store, most: int, left: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
+def _walk_down(store: Store, most: int, left_out: LeftOut, folders: list[str | Range]) -> Iterator[Entry]:
     """The images that the driver finds; folders that tasks are to list, with all below them, are added to `folders`.
 
     A local folder is listed whole, and so is a store that cannot list one level alone.
     """
     if (pages := open_pages(store)) is not None:
-        yield from _walk_pages(pages, most, left, folders)
+        yield from _walk_pages(pages, most, left_out, folders)
     elif store.is_local or not store.lists_folders:
-        yield from walk(store, left)
+        yield from walk(store, left_out)
     else:
         with ThreadPoolExecutor(_LISTED_AT_ONCE, thread_name_prefix="list") as pool:
-            level, unanswered = yield from _walk_levels(partial(_list_level, store), most, left, pool)
+            level, unanswered = yield from _walk_levels(partial(_list_level, store), most, left_out, pool)
         folders += unanswered + level
 
 
@@ -179,8 +179,8 @@ def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
     StorageError
         When the store refuses.
     """
-    left, folders = LeftOut(), list[str | Range]()
-    images = _walk_down(source, most, left, folders)
+    left_out, folders = LeftOut(), list[str | Range]()
+    images = _walk_down(source, most, left_out, folders)
     parts: list[Part] = []
     listed = 0
     while page := list(islice(images, choose_part_rows(listed))):
@@ -190,7 +190,7 @@ def walk_down(source: Store, target: Store, most: int = FOLDERS) -> Walk:
         assert part is not None
         parts.append(part)
         listed += part.rows
-    return Walk(parts, folders, left)
+    return Walk(parts, folders, left_out)
 
 
 def list_folders(
@@ -211,25 +211,25 @@ def list_folders(
         When the store refuses.
     """
     if not walk.folders:
-        return walk.parts, walk.left
+        return walk.parts, walk.left_out
     shares = [share for share in (walk.folders[start::tasks] for start in range(tasks)) if share]
 
     def descend(number: int) -> Iterator[pa.RecordBatch]:
-        writer, left = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
+        writer, left_out = PartWriter(target, SCHEMA, plain=("path",)), LeftOut()
         for folder in shares[number]:
-            images = filter_images(_list_below(source, folder), left)
+            images = filter_images(_list_below(source, folder), left_out)
             while page := list(islice(images, _PAGE)):
                 writer.write(_make_rows(source.uri, page))
-        counts = {_LEFT + kind: Part(left.first[kind], count, "") for kind, count in left.counts.items()}
+        counts = {_LEFT + kind: Part(left_out.first[kind], count, "") for kind, count in left_out.counts.items()}
         yield tabulate_parts({"part": writer.close(), **counts})
 
-    parts, left = list(walk.parts), walk.left
+    parts, left_out = list(walk.parts), walk.left_out
     for row in map_tasks(spark, len(shares), descend, PART_DDL).collect():
         if row["kind"] == "part":
             parts.append(Part.from_row(row))
         else:
-            left.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
-    return parts, left
+            left_out.add(row["kind"].removeprefix(_LEFT), row["name"], int(row["rows"]))
+    return parts, left_out
 
 
 def write_listing(spark: SparkSession, source: Store, target: Store, tasks: int) -> tuple[list[Part], LeftOut]:

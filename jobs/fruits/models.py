@@ -22,7 +22,7 @@ import numpy as np
 from fruits import backbones, engines
 from fruits.backbones.weights import compute_sha256
 from fruits.errors import ModelError, StorageError
-from fruits.request import Request
+from fruits.request import Request, is_model_file
 from fruits.store import Store
 
 FOLDER = "_model"
@@ -156,7 +156,7 @@ def require_model(request: Request) -> None:
     ModelError
         When it is unknown, or its file or weights are missing or damaged.
     """
-    if not request.model.endswith((".keras", ".h5")):
+    if not is_model_file(request.model):
         backbones.find_backbone(request.model).load_weights(request.weights)
         return
     folder, _, name = request.model.rpartition("/")
@@ -188,7 +188,7 @@ class Ingredients:
         ModelError
             When the model is unknown, or its weights are missing or damaged.
         """
-        if request.model.endswith((".keras", ".h5")):
+        if is_model_file(request.model):
             return cls(request.model.rpartition("/")[2], _read_user_file(request.model), is_file=True)
         data = backbones.find_backbone(request.model).load_weights(request.weights)
         if request.scaling is not None:

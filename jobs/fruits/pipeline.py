@@ -286,13 +286,13 @@ class Run:
             try:
                 for number, parts in enumerate(waves):
                     if len(running) == WAVES_AT_ONCE:
-                        done, running = wait(running, return_when=FIRST_COMPLETED)
-                        rejected += sum(future.result() for future in done)
+                        ended, running = wait(running, return_when=FIRST_COMPLETED)
+                        rejected += sum(future.result() for future in ended)
                         if rejected > self._count_allowed(plan.images):
                             break  # _require_few_rejects says why, when the waves under way have ended
                     running.add(pool.submit(featurize_wave, number, parts))
-                done, _ = wait(running, return_when=FIRST_EXCEPTION)
-                for future in done:
+                ended, _ = wait(running, return_when=FIRST_EXCEPTION)
+                for future in ended:
                     future.result()
             except BaseException:
                 cancel_jobs(self.spark, self.run_id)

@@ -53,13 +53,14 @@ class Heartbeat:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="heartbeat")
         self._writing: Future[None] | None = None
 
-    def beat(self, done: int, rejected: int) -> None:
+    def beat(self, featurized: int, rejected: int) -> None:
         now = time.monotonic()
         if now < self._next or (self._writing is not None and not self._writing.done()):
             return
         self._next = now + self._interval
         with suppress(RuntimeError):  # no more threads: nothing depends on it
-            self._writing = self._pool.submit(self._write, json.dumps({"done": done, "rejected": rejected}).encode())
+            counts = json.dumps({"done": featurized, "rejected": rejected})
+            self._writing = self._pool.submit(self._write, counts.encode())
 
     def _write(self, data: bytes) -> None:
         with suppress(OSError, StorageError):  # a full disk or a store in trouble shows where it matters
@@ -139,11 +140,11 @@ class Progress:
         with self._lock:
             self._running.add(wave)
 
-    def end_wave(self, wave: str, done: int, rejected: int) -> None:
+    def end_wave(self, wave: str, featurized: int, rejected: int) -> None:
         """Replace the counts of a wave's heartbeats by its final counts."""
         with self._lock:
             self._running.discard(wave)
-            self._finished[wave] = (done, rejected)
+            self._finished[wave] = (featurized, rejected)
 
     def add_up(self) -> None:
         """Add up the heartbeats of the running waves.
@@ -169,9 +170,9 @@ class Progress:
 
         sums = dict.fromkeys(waves, (0, 0))
         with ThreadPoolExecutor(16) as pool:
-            for wave, done, rejected in pool.map(read, entries):
+            for wave, featurized, rejected in pool.map(read, entries):
                 if wave in sums:
-                    sums[wave] = sums[wave][0] + done, sums[wave][1] + rejected
+                    sums[wave] = sums[wave][0] + featurized, sums[wave][1] + rejected
         with self._lock:
             self._beats = sums
 
@@ -180,12 +181,12 @@ class Progress:
         with self._lock:
             phase = self._phase
             beats = [counts for wave, counts in self._beats.items() if wave in self._running]
-            done = sum(d for d, _ in [*self._finished.values(), *beats])
+            featurized = sum(d for d, _ in [*self._finished.values(), *beats])
             rejected = sum(r for _, r in [*self._finished.values(), *beats])
             since = self._featurizing_since
             seconds = time.monotonic() - since if since is not None and phase == "featurize" else None
-            rate = done / seconds if seconds and done else None
-            remaining = max(self._todo - done - rejected, 0)
+            rate = featurized / seconds if seconds and featurized else None
+            remaining = max(self._todo - featurized - rejected, 0)
             return {
                 "run_id": self._run_id,
                 "phase": phase,
@@ -193,7 +194,7 @@ class Progress:
                 "phases": len(PHASES),
                 "images": self._images,
                 "images_to_featurize": self._todo if self._images is not None else None,
-                "images_done": done,
+                "images_done": featurized,
                 "images_rejected": rejected,
                 "images_per_second": round(rate, 1) if rate else None,
                 "seconds_left": round(remaining / rate) if rate else None,

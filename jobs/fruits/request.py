@@ -62,6 +62,15 @@ def parse_share(text: str) -> float:
     return parse_decimal(number.removesuffix("%")) / 100 if number.endswith("%") else parse_decimal(number)
 
 
+def is_model_file(model: str) -> bool:
+    """Whether a request's model is the path of a file of Keras', and not the name of a backbone.
+
+    >>> [is_model_file(model) for model in ("resnet50", "s3://b/mine.v2.keras", "older.h5")]
+    [False, True, True]
+    """
+    return model.endswith((".keras", ".h5"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
     """What a field is, for reading it from a text and for explaining it.

@@ -141,11 +141,11 @@ def localize(submit: Submit, defaults: Mapping[str, str], local: Mapping[str, st
     local : configuration of this machine (S3A, event log); wins over everything
     settings : the sizes
     """
-    wanted = dict(defaults) | submit.conf
-    mode = submit.find_option("--deploy-mode") or wanted.get("spark.submit.deployMode", "client")
+    requested = dict(defaults) | submit.conf
+    mode = submit.find_option("--deploy-mode") or requested.get("spark.submit.deployMode", "client")
     prefix = "spark.yarn.appMasterEnv."
-    environment = {k.removeprefix(prefix): v for k, v in wanted.items() if k.startswith(prefix)}
-    conf = {k: v for k, v in wanted.items() if not _NOT_HERE.fullmatch(k)}
+    environment = {k.removeprefix(prefix): v for k, v in requested.items() if k.startswith(prefix)}
+    conf = {k: v for k, v in requested.items() if not _NOT_HERE.fullmatch(k)}
     memory = settings.executor_memory_mb
     conf |= {
         "spark.master": f"local-cluster[{settings.executors},{settings.executor_cores},{memory + 512}]",

@@ -162,7 +162,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("MINUTES", "minutes that the step may take", shown="N", count=10),
         Option("TYPES", "instance types to add to the price table", shown="NAMES"),
         Option("ARCH", "processor of the nodes: x86_64 or arm64", shown="NAME", choices=ARCHITECTURES),
-        Option("CURRENCY", "a second currency: EUR, or EUR:1.08", shown="CODE"),
+        Option("CURRENCY", "a second currency: EUR, or EUR:0.91, its rate per dollar", shown="CODE"),
         Option("MAX_USD_PER_HOUR", "refuse an hour that costs more", shown="USD", amount="2"),
         Option("BASE", "commit that a change is compared with", shown="COMMIT"),
         Option("LABELS", "labels of the pull request, separated by commas", shown="NAMES"),

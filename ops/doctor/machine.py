@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fruits.backbones import BACKBONES
 from fruits.errors import FruitsError
+from fruits.request import is_model_file
 from fruits.wording import format_count
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -53,7 +54,7 @@ def check_python(version: tuple[int, ...]) -> Finding:
 
 def check_weights(model: str, folder: str | None) -> Finding:
     """The weights of the network asked for, proven by their digest."""
-    if model.endswith(".keras"):
+    if is_model_file(model):
         if Path(model).is_file() or "://" in model:
             return ok("weights", f"{model}: a Keras file of yours, opened when the job runs")
         return failure("weights", f"there is no file {model}", "MODEL=the path of a .keras file, or a known name.")

@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from fruits.backbones import Published, find_backbone
 from fruits.errors import FruitsError, InputError, ModelError
-from fruits.request import Request
+from fruits.request import Request, is_model_file
 from fruits.store import split_uri
 from fruits.wording import format_count
 
@@ -80,7 +80,7 @@ def request_for(account: Account, values: Mapping[str, Any]) -> Request:
         # with dynamic allocation Spark cannot say how large it may grow; the stack knows
         fields["parallelism"] = max(1, int(account.cluster["sizing"]["worker_vcpus"]))
     request = Request.from_json(fields)
-    if not request.model.endswith((".keras", ".h5")):
+    if not is_model_file(request.model):
         find_backbone(request.model)  # an unknown one costs a sentence here, and a step there
     return request
 
@@ -98,7 +98,7 @@ def require_inputs(account: Account, request: Request) -> None:
         raise InputError(
             f"there is nothing at the input {request.input}. Fix: make upload-dataset INPUT=folder, or check INPUT=."
         )
-    source = None if request.model.endswith((".keras", ".h5")) else find_backbone(request.model).source
+    source = None if is_model_file(request.model) else find_backbone(request.model).source
     missing = isinstance(source, Published) and not (
         request.weights and _holds(account, f"{request.weights.rstrip('/')}/{source.file}", folder=False)
     )

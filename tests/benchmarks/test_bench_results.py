@@ -12,7 +12,7 @@ from fruits.parts import read_batches
 from fruits.pca import to_matrix
 from fruits.store import Store
 
-from benchmarks.__main__ import COMMITTED, TRIALS, main, parse
+from benchmarks.__main__ import COMMITTED, TRIALS, main, parse_options
 from benchmarks.bare import _require_equal
 from benchmarks.latency import DELAY, DelayedStore
 from benchmarks.pca import COLUMNS, write_matrix
@@ -100,11 +100,11 @@ def test_the_machine_names_no_place() -> None:
 
 def test_a_trial_does_not_overwrite_the_committed_numbers() -> None:
     known = ["pca", "bare"]
-    assert parse([], known).results == COMMITTED
-    assert parse(["pca", "--repeats", "5"], known).results == COMMITTED
-    assert parse(["--images", "100"], known).results == TRIALS
-    assert parse(["--repeats", "1"], known).results == TRIALS
-    assert parse(["--images", "100", "--results", "here"], known).results == Path("here")
+    assert parse_options([], known).results == COMMITTED
+    assert parse_options(["pca", "--repeats", "5"], known).results == COMMITTED
+    assert parse_options(["--images", "100"], known).results == TRIALS
+    assert parse_options(["--repeats", "1"], known).results == TRIALS
+    assert parse_options(["--images", "100", "--results", "here"], known).results == Path("here")
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,7 @@ def test_outdated_readme_is_noticed(tmp_path: Path) -> None:
             (copy / file.name).write_text(file.read_text())
     assert module_docs.find_outdated(tmp_path) == {}
     variables = tmp_path / "modules" / "ttl" / "variables.tf"
-    variables.write_text(
-        variables.read_text().replace("Hours from the cluster's birth", "Days from the cluster's birth")
-    )
+    variables.write_text(variables.read_text().replace("Hours from the cluster's", "Days from the cluster's"))
     assert list(module_docs.find_outdated(tmp_path)) == [tmp_path / "modules" / "ttl" / "README.md"]
 
 

@@ -28,7 +28,7 @@ WHOLE = {
 @pytest.mark.terraform
 def test_the_table_of_the_page_is_computed(plan_of: Callable[[str], Plan]) -> None:
     page = (ROOT / PLANNED).read_text(encoding="utf-8")
-    table = machines.render_table(plan_of("dev-cluster"))
+    table = machines.render_machines(plan_of("dev-cluster"))
     assert f"<!-- bench: machines -->\n{table}<!-- end of bench -->\n" in page, "make bench-tables writes it anew"
 
 

@@ -95,7 +95,11 @@ def test_weights_are_proven_or_missed(tmp_path: Path) -> None:
     assert missing.state == "failure"
     assert "make weights MODEL=resnet50" in missing.cure
     assert machine.check_weights("alexnet", None).cure.startswith("MODEL=one of efficientnet_lite0, mobilenet_v2")
-    assert machine.check_weights(str(tmp_path / "own.keras"), None).state == "failure"
+    for file in ("own.keras", "own.h5"):
+        path = tmp_path / file
+        assert machine.check_weights(str(path), None).cause == f"there is no file {path}"
+        path.write_bytes(b"")
+        assert machine.check_weights(str(path), None).state == "ok"
 
 
 LOCK = "a==1 \\\n    --hash=sha256:{0}\nb==2 \\\n    --hash=sha256:{1}\n"

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the bucket, unique in the whole of AWS."
+  description = "Name of the bucket, unique in all of AWS."
   type        = string
 
   validation {
@@ -49,7 +49,7 @@ variable "lifecycle_rules" {
 }
 
 variable "tags" {
-  description = "Tags of the bucket, beside the provider's default tags."
+  description = "Tags of the bucket, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

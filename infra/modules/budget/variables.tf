@@ -40,7 +40,7 @@ variable "thresholds" {
 }
 
 variable "emails" {
-  description = "Addresses that are alerted; none means a budget that nobody hears of."
+  description = "Addresses that are alerted; with none, nobody is told."
   type        = list(string)
   default     = []
 
@@ -51,7 +51,7 @@ variable "emails" {
 }
 
 variable "tags" {
-  description = "Tags of the budget, beside the provider's default tags."
+  description = "Tags of the budget, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

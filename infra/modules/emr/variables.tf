@@ -73,7 +73,7 @@ variable "instance_profile_arn" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets in several zones; EMR takes the one that has the capacity."
+  description = "Private subnets in several zones; EMR takes one with capacity."
   type        = list(string)
 
   validation {
@@ -194,7 +194,7 @@ variable "task" {
 }
 
 variable "managed_scaling" {
-  description = "Let EMR move the task fleet between 0 and so many vCPUs; null means fixed fleets. It reacts in minutes, so a step of minutes gains nothing."
+  description = "Let EMR scale the task fleet between 0 and so many vCPUs; null means fixed fleets. It reacts in minutes, so a step of minutes gains nothing."
   type = object({
     max_task_units = number
   })
@@ -302,7 +302,7 @@ variable "enable_livy" {
 }
 
 variable "tags" {
-  description = "Tags of the cluster, beside the provider's default tags."
+  description = "Tags of the cluster, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

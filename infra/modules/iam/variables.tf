@@ -61,7 +61,7 @@ variable "permissions_boundary" {
 }
 
 variable "tags" {
-  description = "Tags of the roles, beside the provider's default tags."
+  description = "Tags of the roles, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

@@ -66,7 +66,7 @@ variable "permissions_boundary" {
 }
 
 variable "tags" {
-  description = "Tags of role and workflow, beside the provider's default tags."
+  description = "Tags of role and workflow, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

@@ -41,7 +41,7 @@ variable "cidr" {
 }
 
 variable "bucket_names" {
-  description = "Buckets that may be reached through the S3 endpoint, beside those that EMR itself needs."
+  description = "Buckets that may be reached through the S3 endpoint, in addition to those that EMR needs."
   type        = list(string)
 
   validation {
@@ -102,7 +102,7 @@ variable "ingress" {
 }
 
 variable "tags" {
-  description = "Tags of every resource, beside the provider's default tags."
+  description = "Tags of every resource, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

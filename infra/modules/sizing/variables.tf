@@ -29,7 +29,7 @@ variable "core_types" {
 }
 
 variable "task_types" {
-  description = "Instance types of the task fleet; the more, the likelier Spot capacity is found."
+  description = "Instance types of the task fleet; with more types, Spot capacity is found more easily."
   type        = list(string)
 
   validation {
@@ -130,7 +130,7 @@ variable "images_per_second_per_vcpu" {
 }
 
 variable "precision" {
-  description = "Precision of the runs (PRECISION=): f32, or bf16, for which only types with such processors are asked."
+  description = "Precision of the runs (PRECISION=): f32, or bf16, which only some types can compute."
   type        = string
   default     = "f32"
 

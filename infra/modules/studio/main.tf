@@ -1,4 +1,4 @@
-# A notebook beside the cluster: SageMaker Studio in the same VPC, one user, Livy on the primary node. Off by default:
+# A notebook next to the cluster: SageMaker Studio in the same VPC, one user, Livy on the primary node. Off by default:
 # an open notebook bills by the hour, and the domain brings a file system.
 
 data "aws_partition" "this" {}

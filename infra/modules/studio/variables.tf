@@ -91,7 +91,7 @@ variable "user_name" {
 }
 
 variable "idle_minutes" {
-  description = "Minutes without activity after which a notebook is shut down: it bills until then."
+  description = "Minutes without activity after which a notebook is shut down; it bills until then."
   type        = number
   default     = 60
 
@@ -114,7 +114,7 @@ variable "permissions_boundary" {
 }
 
 variable "tags" {
-  description = "Tags, beside the provider's default tags."
+  description = "Tags, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }

@@ -1,5 +1,5 @@
-# A clock outside the cluster: so many hours after its birth the cluster is terminated, whatever runs on it and
-# whether or not anybody's laptop is open. EMR's own idle limit does not end a step that hangs.
+# A clock outside the cluster: it terminates the cluster so many hours after its creation, whatever runs on it and
+# whether or not a laptop is on. EMR's own idle limit does not end a step that hangs.
 
 data "aws_partition" "this" {}
 

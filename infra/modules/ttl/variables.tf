@@ -39,7 +39,7 @@ variable "cluster_arn" {
 }
 
 variable "hours" {
-  description = "Hours from the cluster's birth to its termination."
+  description = "Hours from the cluster's creation to its termination."
   type        = number
 
   validation {
@@ -55,7 +55,7 @@ variable "permissions_boundary" {
 }
 
 variable "tags" {
-  description = "Tags of the role, beside the provider's default tags."
+  description = "Tags of the role, in addition to the provider's default tags."
   type        = map(string)
   default     = {}
 }
