@@ -40,6 +40,13 @@ def in_words(error: BaseException) -> str:
     return "AWS cannot be reached" if is_network(error) else "AWS is throttling calls"
 
 
+def find_passing(error: BaseException | None) -> BaseException | None:
+    """A failure that passes: the error itself, or what it was raised from; None where it does not pass."""
+    while error is not None and not is_passing(error):
+        error = error.__cause__
+    return error
+
+
 def choose_patience(error: BaseException) -> float:
     """Seconds for which calls that fail like this one are tried again."""
     address = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
@@ -87,11 +94,11 @@ def poll(
                 say("AWS answers again")
             lost_since, wait = None, pause
         except Exception as error:
-            if not is_passing(error):
+            if (passing := find_passing(error)) is None:
                 raise
             lost_since = time.monotonic() if lost_since is None else lost_since
-            why, seconds = in_words(error), time.monotonic() - lost_since
-            most = choose_patience(error) if patience is None else patience
+            why, seconds = in_words(passing), time.monotonic() - lost_since
+            most = choose_patience(passing) if patience is None else patience
             if seconds >= most:
                 raise LostError(why, seconds) from error
             say(f"{why}; trying again for {format_duration(max(1.0, most - seconds))}")

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions as boto
+from botocore.stub import Stubber
 from fruits.store import Store
 
 from ops.aws import poll as polling
@@ -20,6 +22,7 @@ from ops.core.errors import OperatorError
 from ops.core.paths import ROOT
 from ops.core.target import Target
 from ops.lifecycle import step
+from ops.logs.reader import S3Logs
 
 
 def refusal(code: str) -> boto.ClientError:
@@ -91,6 +94,17 @@ def test_what_passes_is_told_and_tried_again(error: Exception) -> None:
     assert len(told) == 2
     assert "trying again" in told[0]
     assert time.pauses[0] == 10 < time.pauses[1] < time.pauses[2] <= polling.SLOWEST
+
+
+def test_what_passes_is_tried_again_also_where_a_room_said_it_in_its_own_words() -> None:
+    """As S3Logs does, whose listing `make logs FOLLOW=1` waits with."""
+    s3 = boto3.client("s3", endpoint_url="http://127.0.0.1:9", aws_access_key_id="k", aws_secret_access_key="s")
+    with Stubber(s3) as stub:
+        stub.add_client_error("list_objects_v2", "SlowDown", "Please reduce your request rate.", 503)
+        stub.add_response("list_objects_v2", {})
+        found, _, told = waited(lambda: S3Logs(s3, "s3://logs/emr/").list() == [])
+    assert found is True
+    assert told == ["AWS is throttling calls; trying again for 4 h 0 min"]
 
 
 def test_an_expired_session_is_told_what_to_do() -> None:
