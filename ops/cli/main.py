@@ -16,6 +16,7 @@ from ops.cli.options import GIVEN, GOALS, OPTIONS, PREFIX, TWICE, read_given, su
 from ops.core.errors import ExitCode, OperatorError, explain_full_disk
 from ops.core.mentions import mentioning
 from ops.core.paths import ROOT
+from ops.core.programs import end_as_by_ctrl_c
 
 
 def project_version() -> str:
@@ -178,4 +179,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``fruits`` and of ``python -m ops.cli``."""
     # read when numpy is imported: on a busy machine OpenBLAS' threads wait for one another
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    end_as_by_ctrl_c()  # a closed terminal or a stopped CI job leaves no cluster, no server and no half-made state
     cli.main(args=None if arguments is None else list(arguments), prog_name="fruits")

@@ -16,7 +16,6 @@ from ops.cli.place import open_account
 from ops.cli.values import is_on, read_fields
 from ops.core.console import Console, tell_next
 from ops.core.errors import ExitCode, WrongUseError
-from ops.core.programs import end_as_by_ctrl_c
 from ops.cost.upkeep import tell_upkeep
 from ops.diagnose import wait as diagnosis
 from ops.lifecycle import fault, step
@@ -48,7 +47,6 @@ def run_once(account: Account, fields: Mapping[str, Any], console: Console, term
     A step that never began, or could not be looked at, has not ended: whatever is raised then, its cluster stays, and
     the message says so.
     """
-    end_as_by_ctrl_c()  # a closed terminal or a stopped CI job must not leave a cluster
     is_open = True
     try:
         submitted = step.begin(account, fields, console, queue=terms.queue)

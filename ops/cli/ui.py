@@ -28,7 +28,7 @@ from ops.cli.place import open_account
 from ops.core.console import Console, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.gate import Gate, Identity, gate, make_identity
-from ops.core.programs import end_as_by_ctrl_c, end_group
+from ops.core.programs import end_group
 
 HISTORY_SERVER = "org.apache.spark.deploy.history.HistoryServer"
 START_SECONDS = 60.0
@@ -198,7 +198,6 @@ def serve_pages(cluster_id: str, environ: Mapping[str, str], console: Console) -
     events = locate_events(Settings.from_environment().home, cluster_id)
     if not events.is_dir() or not any(events.iterdir()):
         raise NoPageError(f"no Spark step has run on {cluster_id} yet, so there is no page. Fix: make run-step.")
-    end_as_by_ctrl_c()  # a closed terminal must not leave the server
     try:
         with ExitStack() as stack:
             with working(console, "starting Spark's history server"):

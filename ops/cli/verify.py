@@ -27,7 +27,7 @@ from ops.cli.values import is_on, read_person
 from ops.core.console import Console, Person
 from ops.core.errors import ExitCode, OperatorError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.programs import describe_commit, end_as_by_ctrl_c
+from ops.core.programs import describe_commit
 from ops.core.target import PROJECT
 from ops.cost import ledger
 from ops.cost.ledger import TROUBLE
@@ -323,7 +323,6 @@ def verify(place: Place, names: str | None, person: Person, console: Console) ->
     names : of what is looked at beside the smallest cluster
     person : who may be asked before anything is made
     """
-    end_as_by_ctrl_c()  # a closed terminal must not leave a cluster
     extras = parse_extras(names)
     account = open_environment(place, extras, console)
     limit = confirm_cost(account, extras, person, console)

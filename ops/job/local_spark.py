@@ -26,7 +26,7 @@ from localaws.java import find_java_home
 from ops.core.console import Console, fail
 from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
-from ops.core.programs import describe_commit, end_as_by_ctrl_c, end_group, inherited_environment
+from ops.core.programs import describe_commit, end_group, inherited_environment
 from ops.job import class_archive
 from ops.job.names import result_name
 from ops.job.package import ENTRY, JOBS, write_job_zip
@@ -117,7 +117,6 @@ def run_job(request: Request, console: Console, master: str) -> int:
             start_new_session=True,
         )
         try:
-            end_as_by_ctrl_c()
             code = show_progress(Watcher(output), process.poll, console)
         except KeyboardInterrupt:
             console.print("stopping …")

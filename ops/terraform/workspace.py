@@ -11,6 +11,7 @@ file while the committed code says ``backend "s3"``.
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -350,15 +351,23 @@ def run_patiently(
 ) -> subprocess.CompletedProcess[str]:
     """Run Terraform to its end, on Ctrl-C too.
 
-    The terminal sends Ctrl-C to Terraform as well, which then ends what it is doing and saves its state;
-    ``subprocess.run`` would kill it after a quarter of a second, and what it made would be billed and known to nobody.
+    Terraform then ends what it is doing and saves its state; ``subprocess.run`` would kill it after a quarter of a
+    second, and what it made would be billed and known to nobody. It is in a process group of its own and told of
+    Ctrl-C by us: a terminal that is closed would end it at once.
     """
-    with subprocess.Popen(command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe) as process:
-        try:
-            out, err = process.communicate()
-        except KeyboardInterrupt:
-            process.communicate()
-            raise
+    was_interrupted = False
+    with subprocess.Popen(
+        command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe, process_group=0
+    ) as process:
+        while True:
+            try:
+                out, err = process.communicate()
+                break
+            except KeyboardInterrupt:  # the second time Terraform ends at once
+                was_interrupted = True
+                process.send_signal(signal.SIGINT)
+    if was_interrupted:
+        raise KeyboardInterrupt
     return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 
 

@@ -19,7 +19,6 @@ from moto.server import ThreadedMotoServer
 
 from ops.cli import main as cli
 from ops.cli.commands import COMMANDS
-from ops.job import local_spark
 from tests.drawn import draw_once
 from tests.typed import as_typed
 
@@ -124,7 +123,6 @@ def refused(
     """What `make run-local` answers in this process: exit code, and what it complained of in one line."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(local_spark, "end_as_by_ctrl_c", lambda: None)  # signals are this process's own
 
     def run(**variables: str) -> tuple[int, str]:
         code = cli.run(COMMANDS["run-local"], {}, as_typed(variables))

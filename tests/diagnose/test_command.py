@@ -383,7 +383,6 @@ def test_a_one_shot_cluster_is_destroyed_before_its_logs_are_awaited(
     monkeypatch.setattr(step, "begin", begin)
     monkeypatch.setattr(step, "watch", lambda *_: {"State": "FAILED"})
     monkeypatch.setattr(run_step, "destroy", destroy)
-    monkeypatch.setattr(run_step, "end_as_by_ctrl_c", lambda: None)
     out = io.StringIO()
     assert run_step.run_once(known, {}, Console(file=out, width=300), step.Terms(one_shot=True)) == 23
     assert done == ["step", "destroy"]

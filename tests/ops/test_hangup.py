@@ -19,6 +19,7 @@ ONE_SHOT = """
 import sys, time
 from pathlib import Path
 from ops.cli import run_step
+from ops.cli.main import main
 from ops.core.console import Console
 from ops.lifecycle import step
 from tests.ops.test_poll import SUBMITTED, Cloud
@@ -36,7 +37,8 @@ def destroy(*_):
     log.write("destroyed\\n")
 
 step.begin, step.watch, run_step.destroy, run_step.replace = lambda *_, **__: SUBMITTED, sleep, destroy, lambda it: it
-sys.exit(run_step.run_once(Cloud({}), {}, console, step.Terms(one_shot=True)))
+run_step.open_account = lambda _: Cloud({})
+main(["run-step", "--oneshot", "--env", "dev"])
 """
 
 

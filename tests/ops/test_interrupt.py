@@ -23,7 +23,9 @@ sleep 30 & wait
 CALL = """
 import os, sys
 from pathlib import Path
+from ops.core.programs import end_as_by_ctrl_c
 from ops.terraform.workspace import run_patiently
+end_as_by_ctrl_c()
 run_patiently([sys.argv[1]], cwd=Path("."), env=os.environ, pipe=None)
 """
 
@@ -59,7 +61,8 @@ def test_an_interrupted_demo_says_once_that_the_embedded_aws_is_stopped(
 
 
 @pytest.mark.costly
-def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path, number: signal.Signals) -> None:
     program, state, started = tmp_path / "terraform", tmp_path / "state", tmp_path / "started"
     program.write_text(SLOW)
     program.chmod(0o755)
@@ -73,7 +76,7 @@ def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path) -> No
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to Terraform
+    os.killpg(process.pid, number)  # as a terminal does, when Ctrl-C is pressed and when it is closed
     _, said = process.communicate(timeout=300)
     assert state.read_text() == "saved\n"
     assert "KeyboardInterrupt" in said

@@ -252,7 +252,6 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run_step, "destroy", lambda *_: done.append("destroy"))
     monkeypatch.setattr(run_step, "replace", lambda account: account)
     monkeypatch.setattr(run_step, "fetch_results", lambda *_, **__: done.append("results"))
-    monkeypatch.setattr(run_step, "end_as_by_ctrl_c", lambda: None)
     monkeypatch.setattr(step, "request_for", lambda *_: None)
     monkeypatch.setattr(step, "require_inputs", lambda *_: None)
     monkeypatch.setattr(step, "submit", lambda *_, **__: SUBMITTED)

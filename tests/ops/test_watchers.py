@@ -409,7 +409,6 @@ def test_a_server_that_ends_by_itself_is_said(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "events").write_text("")
     monkeypatch.setattr(ui, "locate_events", lambda *_: tmp_path)
     monkeypatch.setattr(ui, "history_server", ended)
-    monkeypatch.setattr(ui, "end_as_by_ctrl_c", lambda: None)
     with pytest.raises(ui.NoPageError, match=r"^Spark's history server has ended \(137\)\. Fix: make ui again\.$"):
         ui.serve_pages("j-1", {"OPEN": "0"}, Console(quiet=True))
 
