@@ -259,8 +259,9 @@ def render_speed_fr() -> str:
     result = BenchResult("rivals")
     machine = result.machine.replace("cores of an", "cœurs d'un")
     rate, seconds, daft_rate, daft_seconds, ray, ray_seconds = _list_speeds(result)
+    images = result.images.replace(",", "\u00a0")
     return _wrap(
-        f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {result.images} photos : {rate} images par seconde pendant "
+        f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {images} photos : {rate} images par seconde pendant "
         f"le calcul, {seconds} s du début à la fin avec ACP et rapport. Une chaîne Daft au même moteur : {daft_rate} "
         f"images par seconde, {daft_seconds} s pour les seules caractéristiques ; Ray Data : {ray}, {ray_seconds} s."
     )

@@ -22,18 +22,15 @@ SLOWEST = 60.0
 
 
 class LostError(OperatorError):
-    """Calls to AWS failed for so long that the wait ended; what was waited for goes on.
-
-    Attributes
-    ----------
-    why : the last failure, in a few words
-    """
+    """Calls to AWS failed for so long that the wait ended; what was waited for goes on."""
 
     exit_code = ExitCode.LOST
 
     def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(f"calls to AWS have failed for {format_duration(seconds)} ({why})")
-        self.why = why
+        super().__init__(
+            f"calls to AWS have failed for {format_duration(seconds)} ({why}). Fix: log in again or check the network, "
+            "then run the command again."
+        )
 
 
 def in_words(error: BaseException) -> str:

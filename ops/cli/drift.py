@@ -7,6 +7,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.ci.drift import find_drift, make_drift_marker, make_title, render_drift
+from ops.cli.boundary import explain
 from ops.cli.place import open_account
 from ops.core.console import Console
 from ops.core.errors import ExitCode, OperatorError
@@ -22,7 +23,8 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         drift = find_drift(open_account(environ), out / "work", console)
     except (OperatorError, ClientError, BotoCoreError) as error:
-        raise OperatorError(mask_text(str(error)), exit_code=int(getattr(error, "exit_code", 1))) from None
+        text, code = explain(error) or ("", 1)
+        raise OperatorError(mask_text(text), exit_code=code) from None
     out.mkdir(parents=True, exist_ok=True)
     text = render_drift(drift)
     (out / "drift.md").write_text(text)

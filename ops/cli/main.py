@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -73,10 +74,14 @@ def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) 
         try:
             options = make_environment(command.name, typed, environ)
             at_hand.enter_context(mentioning(name_place(options), TAKES))
-            return find_function(command.runs)(options)
+            code = find_function(command.runs)(options)
+            print(end="", flush=True)  # what cannot be written is told here, and not after the end
+            return code
         except KeyboardInterrupt:
             return ExitCode.INTERRUPTED
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and is_unread():
+                return ExitCode.FAILED
             if isinstance(error, (OperatorError, FruitsError)):
                 explanation: tuple[str, int] | None = explain_full_disk(error) or (str(error), int(error.exit_code))
             else:
@@ -89,6 +94,19 @@ def run(command: Command, typed: Mapping[str, str], environ: Mapping[str, str]) 
 
             fail("\n".join([f"{command.name}: {explanation[0]}", *getattr(error, "__notes__", ())]))
             return int(explanation[1])
+
+
+def is_unread() -> bool:
+    """Whether nobody reads any more what is printed, as after ``| head``; what is left of it then goes nowhere.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def name_place(options: Mapping[str, str]) -> dict[str, str]:

@@ -230,7 +230,8 @@ def watch(account: Account, submitted: Submitted, console: Console) -> Mapping[s
 
 def _not_seen(account: Account, submitted: Submitted, error: Exception) -> str:
     again = account.target.command(f"watch STEP={submitted.step_id}")
-    reason = str(error) if isinstance(error, LostError) else explain_refusal(error)[0].partition(". Fix:")[0]
+    text = str(error) if isinstance(error, LostError) else explain_refusal(error)[0]
+    reason = text.partition(". Fix:")[0]
     return (
         f"{reason}. The step {submitted.step_id} continues, and the cluster {describe_billing(account)}. Fix: log in "
         f"again or check the network, then {again}."

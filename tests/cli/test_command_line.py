@@ -331,3 +331,14 @@ def test_the_sentence_bears_the_commands_name_and_what_is_left(
 
 def test_every_takes_is_of_a_command() -> None:
     assert set(TAKES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_whoever_stops_reading_ends_a_command_without_a_word(tmp_path: Path, unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` does
+    environ = {**os.environ, "LOCALAWS_HOME": str(tmp_path), "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "ops.cli", "status", "--json"]
+    process = subprocess.run(command, cwd=ROOT, env=environ, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (1, b"")

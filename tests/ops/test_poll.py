@@ -101,8 +101,12 @@ def test_an_expired_session_is_told_what_to_do() -> None:
 
 
 def test_hours_without_an_answer_end_the_wait() -> None:
-    with pytest.raises(LostError, match=r"calls to AWS have failed for 4 h 0 min \(AWS cannot be reached\)"):
+    with pytest.raises(LostError) as caught:
         waited(looks(OFFLINE))
+    assert str(caught.value) == (
+        "calls to AWS have failed for 4 h 0 min (AWS cannot be reached). Fix: log in again or check the network, then "
+        "run the command again."
+    )
     assert polling.PATIENCE <= polling.time.monotonic() < polling.PATIENCE + 61
 
 
