@@ -195,8 +195,8 @@ def render_engines() -> str:
     most = compared["bare loops, featurizing"] / compared["the notebook, featurizing"]
     return _wrap(
         f"Bare engines on all cores, without Spark: {', '.join(rates)} images/s ({bare.day[:10]}). Bare loops of the "
-        f"fastest are {most:.1f} times as fast as the notebook ({compared.day[:10]}): more than that no job can be on "
-        "this processor in single precision (8 wanted)."
+        f"fastest are {most:.1f} times as fast as the notebook ({compared.day[:10]}). No job can be faster than "
+        "that on this processor in single precision (8 times was wanted)."
     )
 
 
@@ -231,9 +231,9 @@ def render_paper() -> str:
     hours = Decimal(10**8) / rate / 3600
     return _wrap(
         f"Computing: {rate:.0f} images/s per vCPU (estimated from what one core does here): {hours:,.0f} vCPU-hours, "
-        f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET per image (pyarrow takes no size that "
-        f"is known) are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs ask for the "
-        f"{PROMISED:,} a second that S3 promises for each partition of a bucket's keys."
+        f"{hours / SLOTS * 60:.0f} minutes on {SLOTS:,} slots. A HEAD and a GET per image (pyarrow cannot be "
+        f"told a size) are {2 * rate * SLOTS:,.0f} requests/s; {PROMISED / (2 * rate):.0f} vCPUs already make the "
+        f"{PROMISED:,} per second that S3 promises for each partition of a bucket's keys."
     )
 
 
@@ -259,8 +259,9 @@ def render_speed_fr() -> str:
     result = BenchResult("rivals")
     machine = result.machine.replace("cores of an", "cœurs d'un")
     rate, seconds, daft_rate, daft_seconds, ray, ray_seconds = _list_speeds(result)
+    images = result.images.replace(",", "\u00a0")
     return _wrap(
-        f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {result.images} photos : {rate} images par seconde pendant "
+        f"Sur {machine}, EfficientNet-Lite0 à 224 pixels, {images} photos : {rate} images par seconde pendant "
         f"le calcul, {seconds} s du début à la fin avec ACP et rapport. Une chaîne Daft au même moteur : {daft_rate} "
         f"images par seconde, {daft_seconds} s pour les seules caractéristiques ; Ray Data : {ray}, {ray_seconds} s."
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -180,12 +180,12 @@ def to_matrix(column: pa.Array) -> NDArray[np.floating]:
     return values
 
 
-def _make_blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDArray[np.floating]]:
+def _make_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.floating]]:
     """Blocks of `BLOCK_ROWS`: BLAS wants tall blocks, and d×d updates are paid per block."""
     pieces: list[NDArray[np.floating]] = []
     rows = 0
     for batch in batches:
-        x = to_matrix(batch.column(column))
+        x = to_matrix(batch.column("features"))
         height = max(256, min(BLOCK_ROWS, BLOCK_BYTES // (8 * max(x.shape[1], 1))))
         for start in range(0, x.shape[0], height):
             piece = x[start : start + height]
@@ -198,9 +198,9 @@ def _make_blocks(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[NDA
         yield np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
 
-def _sum_partition(batches: Iterable[pa.RecordBatch], column: str, scratch: Store) -> Iterator[pa.RecordBatch]:
+def _sum_partition(batches: Iterable[pa.RecordBatch], scratch: Store) -> Iterator[pa.RecordBatch]:
     moments: Moments | None = None
-    for block in _make_blocks(batches, column):
+    for block in _make_blocks(batches):
         if moments is None:
             moments = Moments(block.shape[1])
         moments.add(block)
@@ -246,7 +246,7 @@ def sum_parts(
     columns = ["features"] if selection.is_whole else ["path", "label", "features"]
 
     def sum_up(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        yield from _sum_partition(_select_rows(store, names, selection, columns), "features", scratch)
+        yield from _sum_partition(_select_rows(store, names, selection, columns), scratch)
 
     return _merge_partial(spark, map_parts(spark, parts, tasks, sum_up, PART_DDL), scratch)
 
@@ -454,27 +454,25 @@ def write_scores(
     features: Store,
     parts: Iterable[Part],
     target: Store,
-    reduction: Reduction,
+    model: str,
     tasks: int,
-    publish: Callable[[bytes], str],
-    selection: Selection = EVERYTHING,
+    selection: Selection,
 ) -> list[Part]:
     """Project feature files into `target`; one pass, nothing comes to the driver but file names.
 
     Parameters
     ----------
-    publish : callable
-        Puts the projection (13 MB at most for d = 1280) where every worker reads it once, and returns its address: in
-        the closure, every task would carry it.
+    model : str
+        Address of the projection (13 MB at most for d = 1280), which every worker reads once: in the closure, every
+        task would carry it.
     selection : Selection
         Rows of other images are left out.
     """
-    address = publish(reduction.to_bytes())
 
     def project(names: Iterator[str]) -> Iterator[pa.RecordBatch]:
-        folder, _, name = address.rpartition("/")
-        with Store(folder).open(name) as source, np.load(source) as model:
-            mean, components = model["mean"], model["components"]
+        folder, _, name = model.rpartition("/")
+        with Store(folder).open(name) as source, np.load(source) as saved:
+            mean, components = saved["mean"], saved["components"]
         writer = PartWriter(target, SCORES_SCHEMA, plain=("path", "scores.list.element"))
         for batch in _select_rows(features, names, selection, ["path", "label", "features"]):
             scores = (to_matrix(batch.column("features")).astype(np.float64) - mean) @ components.T

@@ -343,20 +343,15 @@ class Run:
                 f"with the reason, in {self.output.location(REJECTS)}), and run it again."
             )
         reduction = pca.reduce(self._find_spectrum(state), k=self.request.k, target=self.request.target)
-
-        def publish_model(data: bytes) -> str:
-            self.output.write(outputs.MODEL, data)
-            return self.output.location(outputs.MODEL)
-
+        self.output.write(outputs.MODEL, reduction.to_bytes())
         target = self.output.child(outputs.SCORES)
         parts = pca.write_scores(
             self.spark,
             self.output.child(FEATURES),
             state.features,
             target,
-            reduction,
+            self.output.location(outputs.MODEL),
             self.slots,
-            publish_model,
             self.selection,
         )
         self.lease.require()

@@ -27,10 +27,20 @@ def code(text: str) -> list[str]:
     return sorted(word.replace("<classe>/<nom>", "<class>/<name>") for word in re.findall(r"`([^`\n]+)`", text))
 
 
+def prose_of(text: str) -> str:
+    return re.sub(r"^```\n.*?^```|`[^`\n]+`|\]\([^)]*\)", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def numbers(text: str) -> list[str]:
     """Every number of the prose and the tables, sorted: words such as "fifteen" are not used in either."""
-    prose = re.sub(r"^```\n.*?^```|`[^`\n]+`|\]\([^)]*\)", "", text, flags=re.MULTILINE | re.DOTALL)
-    return sorted(re.findall(r"\d[\d.,]*\d|\d", prose))
+    english = re.sub(r"(?<=\d),(?=\d\d?(?!\d))", ".", prose_of(text)).replace("\u00a0", ",")
+    return sorted(re.findall(r"\d[\d.,]*\d|\d", english))
+
+
+def test_french_numbers_have_a_comma_and_a_space() -> None:
+    assert numbers("0,31 USD, 30\u00a0000 images, Python 3.11") == numbers("0.31 USD, 30,000 images, Python 3.11")
+    versions_and_typed = {"1.10", "2.0", "3.11", "0.95"}
+    assert set(re.findall(r"\d+\.\d+|\d,\d{3}", prose_of(FRENCH))) == versions_and_typed
 
 
 def links(text: str) -> list[str]:

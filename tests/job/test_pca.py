@@ -226,11 +226,11 @@ def test_one_matrix_is_all_that_a_sum_of_many_holds(tmp_path: Path) -> None:
 
 def test_blocks_of_batches_hold_every_row_in_order() -> None:
     x = np.arange(2 * 9001, dtype=np.float32).reshape(9001, 2)
-    blocks = list(pca._make_blocks(batches(x, 1, 5000, 0, 4000), "features"))
+    blocks = list(pca._make_blocks(batches(x, 1, 5000, 0, 4000)))
     assert (np.concatenate([b for b in blocks if len(b)]) == x).all()
     assert max(len(b) for b in blocks) <= pca.BLOCK_ROWS
     small = x[: 3 * 2048]
-    assert [len(b) for b in pca._make_blocks(batches(small, 2048, 2000, 48, 2048), "features")] == [2048] * 3
+    assert [len(b) for b in pca._make_blocks(batches(small, 2048, 2000, 48, 2048))] == [2048] * 3
 
 
 def batches(x: Float, *sizes: int) -> Iterator[pa.RecordBatch]:
@@ -241,12 +241,12 @@ def batches(x: Float, *sizes: int) -> Iterator[pa.RecordBatch]:
 
 def test_a_task_writes_the_sums_of_its_rows_and_nothing_where_it_has_none(tmp_path: Path) -> None:
     store, x = Store(str(tmp_path)), features(5000, 6)
-    (row,) = [row for told in pca._sum_partition(batches(x, 3000, 2000), "features", store) for row in told.to_pylist()]
+    (row,) = [row for told in pca._sum_partition(batches(x, 3000, 2000), store) for row in told.to_pylist()]
     total = Moments.load_total(store, [row["name"]])
     assert total is not None
     assert (row["kind"], row["rows"], total.n) == ("moments", 5000, 5000)
     assert close(total, Moments.from_rows(x.astype(np.float32)))
-    assert list(pca._sum_partition(iter([]), "features", store)) == []
+    assert list(pca._sum_partition(iter([]), store)) == []
 
 
 def test_a_sliced_arrow_column_keeps_its_own_rows() -> None:

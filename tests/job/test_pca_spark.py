@@ -53,9 +53,10 @@ def sum_frame(frame: DataFrame, scratch: Store, column: str = "features") -> Mom
     """Moments of an array column, by the job's own tasks: any partitioning that Spark can make."""
 
     def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from pca._sum_partition(batches, column, scratch)
+        yield from pca._sum_partition(batches, scratch)
 
-    return pca._merge_partial(frame.sparkSession, frame.select(column).mapInArrow(sums, PART_DDL), scratch)
+    rows = frame.select(frame[column].alias("features"))
+    return pca._merge_partial(frame.sparkSession, rows.mapInArrow(sums, PART_DDL), scratch)
 
 
 @pytest.fixture
