@@ -127,8 +127,8 @@ class Request:
     Notes
     -----
     ``limit`` takes the same images each time, spread over the classes by a hash of their path. Precision ``f32`` gives
-    the same features on every machine; ``bf16`` is refused where the processor lacks it. A network that is in
-    ``networks`` is not built again, which saves starting TensorFlow.
+    the same features on every run on one kind of processor; ``bf16`` is refused where the processor lacks it. A network
+    that is in ``networks`` is not built again, which saves starting TensorFlow.
     """
 
     input: str = field(metadata=_describe("folder or URI of the images", shown="URI"))
