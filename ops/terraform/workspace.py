@@ -34,30 +34,21 @@ STACKS: tuple[Stack, ...] = ("storage", "cluster")  # the life of an environment
 ADMINISTRATORS: tuple[Stack, ...] = ("operators", "github")  # applied once each: who may run the other two
 
 
-# What Terraform reports of AWS, the meaning, the fix, and the exit code
-_REFUSALS = (
-    (
-        # api error ExpiredToken: …     No valid credential sources found     the SSO session has expired or is invalid
-        re.compile(
-            r"ExpiredToken|RequestExpired|Invalid(?:ClientTokenId|AccessKeyId|Token\b)|UnrecognizedClientException|"
-            r"AuthFailure|No valid credential sources|SSO session|refresh cached credentials"
-        ),
-        f"AWS does not accept these credentials. Fix: {LOGIN}",
-        ExitCode.CREDENTIALS,
-    ),
-    (
-        # api error ThrottlingException: Rate exceeded
-        re.compile(r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|ServiceUnavailable"),
-        "AWS is throttling calls. Fix: wait a minute, then run the command again.",
-        ExitCode.FAILED,
-    ),
-    (
-        # request send failed, Get "https://…": dial tcp: lookup s3.eu-west-3.amazonaws.com: no such host
-        re.compile(r"request send failed|dial tcp|no such host|TLS handshake timeout|network is unreachable"),
-        "AWS cannot be reached. Fix: check the network, then run the command again.",
-        ExitCode.FAILED,
-    ),
+# api error ExpiredToken: …     No valid credential sources found     the SSO session has expired or is invalid
+_EXPIRED = (
+    r"ExpiredToken|RequestExpired|Invalid(?:ClientTokenId|AccessKeyId|Token\b)|UnrecognizedClientException|AuthFailure|"
+    r"No valid credential sources|SSO session|refresh cached credentials"
 )
+# api error ThrottlingException: Rate exceeded
+_THROTTLED = r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|ServiceUnavailable"
+# request send failed, Get "https://…": dial tcp: lookup s3.eu-west-3.amazonaws.com: no such host
+_NETWORK = r"request send failed|dial tcp|no such host|TLS handshake timeout|network is unreachable"
+_REFUSALS = (
+    (_EXPIRED, f"AWS does not accept these credentials. Fix: {LOGIN}", ExitCode.CREDENTIALS),
+    (_THROTTLED, "AWS is throttling calls. Fix: wait a minute, then run the command again.", ExitCode.FAILED),
+    (_NETWORK, "AWS cannot be reached. Fix: check the network, then run the command again.", ExitCode.FAILED),
+)
+"""What Terraform reports of AWS, its meaning with the fix, and the exit code."""
 
 
 class CommandFailedError(TerraformError):
@@ -71,13 +62,13 @@ class CommandFailedError(TerraformError):
 
     def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
         self.arguments, self.code, self.output = tuple(arguments), code, output
-        what, exit_code = f"terraform {arguments[0]} ended with {code}", None
-        message = f"{what}. {hint}".strip() if hint else f"{what}; its message stands above."
-        if not hint and (reasons := self.reasons[-6000:]):
-            refusal = next((row for row in _REFUSALS if row[0].search(reasons)), None)
-            message = f"{what}:\n{reasons}"
-            if refusal is not None:
-                message, exit_code = f"{message}\n\n{refusal[1]}", refusal[2]
+        message, exit_code = f"terraform {arguments[0]} ended with {code}", None
+        if hint or not (reasons := self.reasons[-6000:]):
+            message += f". {hint}" if hint else "; its message stands above."
+        else:
+            refusals = [(meaning, code) for pattern, meaning, code in _REFUSALS if re.search(pattern, reasons)]
+            meaning, exit_code = refusals[0] if refusals else ("", None)
+            message += f":\n{reasons}\n\n{meaning}".rstrip()
         super().__init__(message, exit_code=exit_code)
 
     @property
