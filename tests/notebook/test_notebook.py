@@ -248,7 +248,7 @@ def test_it_runs_from_top_to_bottom(tmp_path: Path, place: str) -> None:
     parsed = nbformat.read(NOTEBOOK, as_version=4)
     with kernel(tmp_path, environment) as manager:
         client = NotebookClient(parsed, km=manager, timeout=300, resources={"metadata": {"path": str(here)}})
-        client.execute()
+        client.execute(cleanup_kc=True)  # it ends no kernel of a manager that it was given
     text = said(parsed)
     assert ("fruits-notebook-work/code/fruits" if place == "zip" else f"{ROOT}/jobs/fruits") in text
     assert "200 images of 8 classes" in text
