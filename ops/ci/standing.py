@@ -124,9 +124,9 @@ def make_standing_state(
     }
 
 
-def plan_offline(work: Workspace, out: Path, **options: Any) -> dict[str, Any]:
+def plan_offline(work: Workspace, out: Path) -> dict[str, Any]:
     """A plan against the state file at hand, which is not compared with AWS."""
-    return work.make_plan(out, **options, arguments=["-refresh=false"])
+    return work.make_plan(out, arguments=["-refresh=false"])
 
 
 def bring_to_rest(work: Workspace, first: Mapping[str, Any], schema: Schema, out: Path) -> dict[str, Any]:

@@ -147,7 +147,8 @@ def stored(planner: Planner, plan_of: PlanOf, tmp_path_factory: pytest.TempPathF
     def plan(*, destroy: bool = False, **extra: Any) -> Plan:
         if not extra and not destroy:
             return rest
-        return standing.plan_offline(own.workspace("storage", **(extra or emails)), out, destroy=destroy)
+        arguments = ["-refresh=false", *(["-destroy"] if destroy else [])]
+        return own.workspace("storage", **(extra or emails)).make_plan(out, arguments=arguments)
 
     return plan
 

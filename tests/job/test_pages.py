@@ -192,6 +192,7 @@ def test_one_flat_folder_is_dealt_out_and_few_classes_too() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # which would take ten times as long
 @pytest.mark.parametrize(
     "name",
     [lambda i: f"IMG_{i:08d}.jpg", lambda i: f"class {i // 1000:05d}/{i % 1000:03d}.jpg"],
