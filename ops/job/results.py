@@ -19,7 +19,7 @@ from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
 from fruits.pca import to_matrix
 from fruits.request import Request
-from fruits.store import Store, explain_error
+from fruits.store import Store, explain_error, is_final
 from fruits.wording import format_count
 from numpy.typing import NDArray
 
@@ -67,9 +67,9 @@ class Result:
                 f"there is no finished result at {store.uri} (no {RUN}). Fix: make run-local, or make run-step and "
                 "make results; OUTPUT= names another folder."
             ) from None
-        except OSError as error:
-            raise explain_error(error, f"cannot read {store.location(RUN)}") from error
-        except (ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError) as error:
+            if isinstance(error, OSError) and not (store.is_local or is_final(error)):
+                raise explain_error(error, f"cannot read {store.location(RUN)}") from error
             raise InputError(f"{store.location(RUN)} cannot be read ({error}). Fix: run the job again.") from error
         if not is_record:
             raise InputError(f"{store.location(RUN)} is not the record of a run. Fix: OUTPUT= names another folder.")

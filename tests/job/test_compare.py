@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fruits.errors import InputError
+from fruits.errors import FruitsError, InputError, StorageError
+from fruits.store import Store
 from sklearn.neighbors import NearestNeighbors
 
 from ops.cli import environment as commands
@@ -202,3 +203,22 @@ def test_the_earlier_result_may_be_one_of_the_bucket(
     commands.show_results(Stored(), given, Console(quiet=True))  # type: ignore[arg-type]
     assert asked == fetched
     assert "55 images are in both" in (newer / "comparison.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (OSError("curlCode: 6, Couldn't resolve host name"), StorageError, "Fix: check the address and the network."),
+        (OSError("AWS Error ACCESS_DENIED"), StorageError, "lacks the right"),
+        (IsADirectoryError(21, "Is a directory"), InputError, "Fix: run the job again."),
+    ],
+)
+def test_a_store_that_refuses_is_no_damaged_result(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, kind: type[FruitsError], sentence: str
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(Store, "read", refuse)
+    with pytest.raises(kind, match=sentence):
+        Result.at("s3://bucket/results")

@@ -64,7 +64,7 @@ def test_a_closed_terminal_ends_a_one_shot_cluster_though_nothing_can_be_printed
     finally:
         os.close(master)  # the kernel hangs up
     os.kill(process.pid, signal.SIGHUP)  # and the shell, too
-    assert process.wait(timeout=60) == 130
+    assert process.wait() == 130
     assert log.read_text() == "watching\ndestroyed\n"
 
 
