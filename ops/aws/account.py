@@ -14,7 +14,15 @@ from localaws.keys import Keys
 from localaws.settings import Settings
 from ops.core.errors import ExitCode, NoCredentialsError, NotAppliedError, TerraformError, WrongUseError
 from ops.core.paths import ROOT
-from ops.core.target import DEFAULT_REGION, EMULATED_ACCOUNT, INVENTED_KEYS, NO_ACCOUNT, Target, open_session
+from ops.core.target import (
+    DEFAULT_REGION,
+    EMULATED_ACCOUNT,
+    INVENTED_KEYS,
+    NO_ACCOUNT,
+    Target,
+    open_session,
+    open_shell_session,
+)
 from ops.terraform.workspace import Stack, Workspace, list_tfvars_files
 
 if TYPE_CHECKING:
@@ -165,13 +173,12 @@ def find_account_id(region: str, *, without: str = "") -> str:
     NoCredentialsError : there are none, or AWS rejected them
     TerraformError : AWS cannot be asked now
     """
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     from ops.aws.refusals import describe_refusal, is_network, is_throttled
 
     try:
-        account: str = boto3.session.Session(region_name=region).client("sts").get_caller_identity()["Account"]
+        account: str = open_shell_session(region).client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         offer = f"or ENV=local, which needs no account{without}."
         if is_network(error) or is_throttled(error):

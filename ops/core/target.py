@@ -94,15 +94,33 @@ class Target:
         }
 
 
+def open_shell_session(region: str) -> Any:
+    """boto3's session of whoever the shell says we are; an answer that is a web page is an error of the network."""
+    import boto3
+
+    session = boto3.session.Session(region_name=region)
+    session.events.register("before-parse", _refuse_web_page)
+    return session
+
+
+def _refuse_web_page(event_name: str, response_dict: Mapping[str, Any], **_: object) -> None:
+    """botocore reads a proxy's page as an answer in which nothing is listed."""
+    from botocore.exceptions import HTTPClientError
+
+    is_object = event_name.endswith((".GetObject", ".HeadObject"))  # a report in S3 is a web page
+    is_page = response_dict["headers"].get("content-type", "").startswith("text/html")
+    if is_page and response_dict["status_code"] == 200 and not is_object:
+        raise HTTPClientError(error="the answer is a web page, as of a proxy that wants a login")
+
+
 def open_session(target: Target) -> Any:
     """boto3's session of a target: whoever the shell says we are, or the embedded AWS's keys, whatever the shell says.
 
     On the embedded AWS a client of it still has to be given the endpoint.
     """
-    import boto3
-
     if not target.emulated:
-        return boto3.session.Session(region_name=target.region)
+        return open_shell_session(target.region)
+    import boto3
     import botocore.session
 
     nothing: dict[str, Any] = {name: (None, None, default, None) for name, default in OF_THE_SHELL.items()}

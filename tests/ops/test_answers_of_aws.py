@@ -9,10 +9,13 @@ from typing import Any
 import boto3
 import botocore.exceptions as boto
 import pytest
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
 
 from ops.aws import account, describe, refusals, state_bucket
 from ops.aws.state_bucket import NoStateError
 from ops.cli import cost, ui
+from ops.core import target
 from ops.core.console import Console
 from ops.core.errors import NoCredentialsError, OperatorError, TerraformError, WrongUseError
 from ops.core.target import Target
@@ -114,6 +117,33 @@ def test_without_a_network_nobody_is_told_to_log_in(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(boto3.session.Session, "client", lambda *_: refusing(EXPIRED))
     with pytest.raises(NoCredentialsError, match="aws sso login"):
         account.find_account_id("eu-west-3")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("sts", "get_caller_identity"), ("emr", "list_clusters"), ("ec2", "describe_vpcs"), ("s3", "list_buckets")],
+)
+def test_a_web_page_is_no_answer_in_which_nothing_is_listed(
+    monkeypatch: pytest.MonkeyPatch, service: str, operation: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    session = target.open_shell_session("eu-west-3")
+    session.events.register("before-send", answer_with_page)
+    with pytest.raises(boto.HTTPClientError, match="the answer is a web page") as caught:
+        getattr(session.client(service), operation)()
+    assert refusals.is_network(caught.value)
+    report = session.client("s3").get_object(Bucket="b", Key="report.html")["Body"]
+    assert report.read() == PAGE
+
+
+PAGE = b"<html><body>Log in</body></html>"
+
+
+def answer_with_page(request: Any, **_: Any) -> AWSResponse:
+    """What a proxy sends that wants a login."""
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(PAGE))}
+    return AWSResponse(request.url, 200, headers, HTTPResponse(io.BytesIO(PAGE), preload_content=False))
 
 
 @pytest.mark.parametrize("error", [DENIED, OFFLINE, EXPIRED])
