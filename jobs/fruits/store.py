@@ -413,6 +413,10 @@ class Store:
     def is_local(self) -> bool:
         return self.scheme == "file"
 
+    def is_in_trouble(self, error: Exception) -> bool:
+        """Whether a failed read is the store's or the network's fault, and not that of the address that was given."""
+        return not (self.is_local or is_final(error))
+
     @property
     def lists_folders(self) -> bool:
         """Whether one level can be listed alone: in Google's store pyarrow sees no folder (apache/arrow#35993)."""

@@ -178,6 +178,11 @@ def read_yarn_site(configurations: Iterable[Mapping[str, Any]]) -> dict[str, str
     return site
 
 
+def choose_labels(site: Mapping[str, str]) -> tuple[str, ...]:
+    """The node labels that a cluster with this yarn-site knows: those of EMR where it turns labels on, else none."""
+    return LABELS if site.get("yarn.node-labels.enabled") == "true" else ()
+
+
 @dataclass(frozen=True)
 class SparkFiles:
     """The files of this machine that a spark-submit needs.
@@ -317,7 +322,7 @@ class Hadoop:
             folder=folder,
             network=plan.choose_network(),
             master_name=str(self.cluster.primary_dns),
-            labels=LABELS if site.get("yarn.node-labels.enabled") == "true" else (),
+            labels=choose_labels(site),
             site=site | (FULL_DISKS if self.settings.fault == "disk-full" else {}),
             scheduler=self.cluster.read_properties("capacity-scheduler"),
             core=self._make_core_site() | self.cluster.read_properties("core-site"),

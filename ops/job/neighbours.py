@@ -12,7 +12,7 @@ import numpy as np
 from fruits.engines import BATCH
 from fruits.errors import InputError
 from fruits.guard import Guard
-from fruits.store import Store, explain_error, is_final
+from fruits.store import Store, explain_error
 from fruits.wording import format_count
 from numpy.typing import NDArray
 from rich.table import Table
@@ -47,7 +47,7 @@ def read_image(uri: str) -> bytes:
     except FileNotFoundError:
         raise InputError(f"there is no image {uri}. Fix: IMAGE= names a photograph's file.") from None
     except OSError as error:
-        if not (store.is_local or is_final(error)):
+        if store.is_in_trouble(error):
             raise explain_error(error, f"cannot read the image {uri}") from error
         raise InputError(f"the image {uri} cannot be read ({error}). Fix: IMAGE= names a photograph's file.") from error
 

@@ -19,7 +19,7 @@ from fruits.outputs import MODEL, RUN, SCORES, SCORES_CSV
 from fruits.parts import read_batches
 from fruits.pca import to_matrix
 from fruits.request import Request
-from fruits.store import Store, explain_error, is_final
+from fruits.store import Store, explain_error
 from fruits.wording import format_count
 from numpy.typing import NDArray
 
@@ -68,7 +68,7 @@ class Result:
                 "make results; OUTPUT= names another folder."
             ) from None
         except (OSError, ValueError, AttributeError) as error:
-            if isinstance(error, OSError) and not (store.is_local or is_final(error)):
+            if isinstance(error, OSError) and store.is_in_trouble(error):
                 raise explain_error(error, f"cannot read {store.location(RUN)}") from error
             raise InputError(f"{store.location(RUN)} cannot be read ({error}). Fix: run the job again.") from error
         if not is_record:

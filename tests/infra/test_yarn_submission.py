@@ -47,7 +47,7 @@ def write_cluster(folder: Path, configurations: list[dict[str, Any]]) -> Cluster
         folder=folder,
         network=plan.choose_network(),
         master_name="ip-10-0-0-10.ec2.internal",
-        labels=hadoop.LABELS if site.get("yarn.node-labels.enabled") == "true" else (),
+        labels=hadoop.choose_labels(site),
         site=site,
     )
     machines = [Machine("ip-10-0-1-11.ec2.internal", f"{cluster_plan.network}.11", 54272, 8)]

@@ -168,7 +168,7 @@ def test_what_is_kept_of_it_counts_the_result_that_it_is_a_sample_of() -> None:
     whole, sample = (cross_validate(paths, labels, scores, population=number) for number in (None, 1000))
     assert whole is not None
     assert sample is not None
-    kept = {
+    record = {
         "accuracy": 1.0,
         "accuracy_by_fold": [1.0, 1.0],
         "chance": 0.6,
@@ -179,5 +179,5 @@ def test_what_is_kept_of_it_counts_the_result_that_it_is_a_sample_of() -> None:
         "labels": ["a", "b"],
         "confusion": [[3, 0], [0, 2]],
     }
-    assert whole.as_json() == kept
-    assert sample.as_json() == kept | {"images_of_result": 1000}
+    assert whole.as_json() == record
+    assert sample.as_json() == record | {"images_of_result": 1000}

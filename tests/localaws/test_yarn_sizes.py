@@ -164,6 +164,8 @@ def test_labels_of_terraform_become_apaches() -> None:
     assert hadoop.AM_LABEL not in site
     assert site["yarn.node-labels.enabled"] == "true"
     assert hadoop.read_yarn_site([]) == {}
+    assert hadoop.choose_labels(site) == hadoop.LABELS
+    assert hadoop.choose_labels({}) == ()
 
     plan = ClusterPlan(Path("/run"), "127.64.1", "ip-10-0-0-4", labels=hadoop.LABELS, site=site)
     machine = Machine("ip-10-0-0-5", "127.64.1.11", 11712, 4, "SPOT")
