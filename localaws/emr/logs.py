@@ -6,7 +6,7 @@ import gzip
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,10 @@ class LogShipper:
         def follow() -> None:
             size = 0
             while not ended.wait(max(self._delay, SHORTEST_SECONDS)):
-                if path.stat().st_size > size:
-                    size = path.stat().st_size
-                    self._put(path, key)
+                with suppress(FileNotFoundError):  # the cluster's folder goes with it
+                    if path.stat().st_size > size:
+                        size = path.stat().st_size
+                        self._put(path, key)
 
         thread = threading.Thread(target=follow, name=f"follow-{path.name}", daemon=True)
         thread.start()
@@ -86,10 +87,14 @@ class LogShipper:
             self._deliver(path, key)
 
     def _put(self, path: Path, name: str) -> None:
-        if self._root is None or not path.exists():
+        if self._root is None:
+            return
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:  # never written, or gone with the cluster's folder
             return
         bucket, key = split_s3_uri(f"{self._root}{name}.gz")
         try:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(path.read_bytes(), mtime=0))
+            self._s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(text, mtime=0))
         except (BotoCoreError, ClientError) as error:  # a bucket that is gone, or one that cannot be
             LOG.warning("log %s was not written: %s", key, error)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws.downloads import run_download
 from localaws.yarn.errors import JarsError, JarsMissingError, WrongJarError
 
 PINS = Path(__file__).resolve().parents[2] / "requirements-yarn.txt"
 IVY = "org.apache.ivy.Main"
-POLL_SECONDS = 0.5
 # From PySpark's folder, one by one: with the whole folder on the class path its web proxy hides the daemons' own.
 SPARK_JARS = (
     "slf4j-api-*.jar",
@@ -138,7 +136,7 @@ def fetch_jars(
         command += ["-ivy", str(scratch / "ivy.xml"), "-cache", str(scratch / "cache"), "-confs", "default"]
         command += ["-retrieve", f"{scratch}/jars/[artifact]-[revision].[ext]"]
         with (scratch / "output").open("w") as output:
-            _run(command, output.fileno(), scratch / "cache", advance)
+            run_download(command, [scratch / "cache"], ".jar", advance, stdout=output, stderr=output)
         try:
             verify_jars(scratch / "jars", pins)
         except JarsMissingError as error:
@@ -147,20 +145,3 @@ def fetch_jars(
         folder.mkdir(exist_ok=True)
         for pin in pins:
             shutil.move(scratch / "jars" / pin.name, folder / pin.name)
-
-
-def _run(command: list[str], output: int, cache: Path, advance: Callable[[int], None]) -> None:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    bytes_before = 0
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=POLL_SECONDS)
-            bytes_now = sum(path.stat().st_size for path in cache.rglob("*.jar*") if path.exists())
-            advance(max(0, bytes_now - bytes_before))
-            bytes_before = max(bytes_before, bytes_now)
-            if process.returncode is not None:
-                return
-    finally:
-        process.kill()
-        process.wait()

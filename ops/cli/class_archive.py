@@ -1,6 +1,5 @@
 """Makes the archive of Spark's classes, once, by running the job over a few drawn images."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -55,8 +54,7 @@ def make(home: Path) -> str | None:
             check=False,
         )
     if answer.returncode or not made.exists():
-        with contextlib.suppress(FileNotFoundError):
-            made.unlink()
+        made.unlink(missing_ok=True)
         last = (answer.stderr.strip().splitlines() or ["it made no file"])[-1]
         return f"exit code {answer.returncode}: {last}"
     made.replace(archive)

@@ -65,7 +65,7 @@ class GitSource:
             self._folder.mkdir(parents=True)
             self._git("init", "--quiet", "--bare", ".")
         for lock in self._folder.rglob("*.lock"):  # left by a killed run; ours alone, see _exclusively
-            lock.unlink()
+            lock.unlink(missing_ok=True)
         for key, value in {
             "remote.origin.url": self._url,
             "remote.origin.promisor": "true",

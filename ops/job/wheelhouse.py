@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -29,6 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fruits.wording import format_count
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from localaws.downloads import run_download
 from ops.core.console import Console, counting, working
 from ops.core.errors import ExitCode, OperatorError
 from ops.core.paths import ROOT
@@ -44,7 +44,6 @@ LOCKS = ROOT / "bootstrap"
 FOLDER = Path("build/wheelhouse")
 SOME_MB = 530
 """Of one architecture's wheels, about: the lock does not say how large they are."""
-POLL_SECONDS = 0.5
 
 
 class WheelhouseError(OperatorError):
@@ -223,22 +222,19 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
         Path(scratch, "log").open("w+") as log,
     ):
         # pip moves a wheel into its place when all are there: what has come lies in its temporary folder until then
-        environ = {**inherited_environment(), "TMPDIR": scratch}
-        pip = subprocess.Popen([*command, "--dest", str(folder)], stdout=log, stderr=log, env=environ)
-        counted = 0
-        try:
-            while pip.poll() is None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    pip.wait(timeout=POLL_SECONDS)
-                come = min(SOME_MB * 1_000_000, max(_bytes_below(Path(scratch)), _bytes_below(folder)))
-                advance(max(0, come - counted))
-                counted = max(come, counted)
-        finally:
-            pip.kill()
-            pip.wait()
+        exit_code = run_download(
+            [*command, "--dest", str(folder)],
+            [Path(scratch), folder],
+            ".whl",
+            advance,
+            most_bytes=SOME_MB * 1_000_000,
+            stdout=log,
+            stderr=log,
+            env={**inherited_environment(), "TMPDIR": scratch},
+        )
         log.seek(0)
         output = log.read()
-    if pip.returncode:
+    if exit_code:
         if os.strerror(errno.ENOSPC) in output:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         reason = [line for line in output.splitlines() if line.startswith("ERROR")] or ["no reason given"]
@@ -246,14 +242,6 @@ def _download(lock: Path, machine: str, folder: Path, advance: Callable[[int], N
             f"The wheels of {lock.name} could not be downloaded (pip: {reason[-1].removeprefix('ERROR: ')})."
             " Fix: check that the package index is reachable and run the same command again."
         )
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*.whl*"):
-        with contextlib.suppress(FileNotFoundError):  # moved meanwhile
-            total += path.stat().st_size
-    return total
 
 
 class S3Store:
@@ -295,8 +283,12 @@ class FolderStore:
         self._folder = folder
 
     def list(self) -> dict[str, int]:
-        files = (path for path in self._folder.rglob("*") if path.is_file())
-        return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
+        sizes = {}
+        for path in self._folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another upload gives its part the last name just now
+                if path.is_file():
+                    sizes[path.relative_to(self._folder).as_posix()] = path.stat().st_size
+        return sizes
 
     def digest(self, key: str) -> str | None:
         return hash_file(self._folder / key)

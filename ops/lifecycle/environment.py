@@ -78,7 +78,7 @@ def start_embedded(console: Console, *, yarn: bool = False, kind: str = "") -> N
         server.start(settings)  # it runs: as it is wanted?
     except NotRunningError:
         for state in (find_embedded_home() / "local").glob("*.tfstate*"):
-            state.unlink()
+            state.unlink(missing_ok=True)
         with working(console, "starting the embedded AWS"):
             record = server.start(settings)
         console.print(f"embedded AWS at {record.endpoint}")

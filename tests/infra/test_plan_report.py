@@ -26,6 +26,7 @@ from ops.plan.changes import list_changes
 from ops.prices import table as prices
 from tests.infra.emr_root import CLUSTER, TASK, Root
 from tests.infra.planning import REGION, ROOT, Planner, kept
+from tests.rehearsal.clones import not_cloned
 from tests.typed import as_typed
 
 pytestmark = pytest.mark.terraform
@@ -316,7 +317,7 @@ def test_nothing_breaks_out_of_its_block(large: Plan) -> None:
 def test_from_two_commits(terraform: Path, tmp_path: Path) -> None:
     """`make plan-report` in a clone: another release, and a bucket renamed, against the commit before."""
     clone = tmp_path / "clone"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "runs", ".terraform", "data"))
+    shutil.copytree(ROOT, clone, ignore=not_cloned)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(clone)]
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "base"]):
         subprocess.run([*git, *arguments], check=True, capture_output=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 from moto.stepfunctions.models import Execution, StateMachine
 
 from localaws import patching, server
+from localaws.emr import logs
 from localaws.emr.life import ClusterLife, Supervisor
 from localaws.emr.logs import LogShipper
 from localaws.emr.model import Cluster
@@ -43,6 +45,27 @@ def test_logs_that_cannot_be_sent_keep_nobody_waiting(tmp_path: Path) -> None:
     (tmp_path / "stderr").write_text("words")
     shipper.send(tmp_path / "stderr", "steps/s-1/stderr")
     shipper.close()
+
+
+def test_a_log_that_goes_while_it_is_followed_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread must go on: an error in it ends it silently, and the log's last lines would never be sent."""
+    monkeypatch.setattr(logs, "SHORTEST_SECONDS", 0.01)
+    log, sent, looked = tmp_path / "stderr", list[bytes](), threading.Event()
+    s3 = SimpleNamespace(put_object=lambda Body, **_: sent.append(gzip.decompress(Body)))
+    shipper = LogShipper(s3, "s3://logs/emr/", "j-1", delay=0)
+
+    class Watched(type(log)):  # type: ignore[misc]
+        def stat(self, **options: Any) -> Any:
+            looked.set()
+            return super().stat(**options)
+
+    with shipper.following(Watched(log), "steps/s-1/stderr"):
+        assert looked.wait(60)
+        log.write_text("words")
+        deadline = time.monotonic() + 60
+        while not sent and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert sent[:1] == [b"words"]
 
 
 @pytest.mark.parametrize("wrong", ["logs", "processes", "instances"])
