@@ -40,8 +40,7 @@ def plan(environ: Mapping[str, str]) -> int:
     for stack in STACKS:
         work = make_workspace(stack, target, size, terraform=terraform, capture=True)
         print(f"── {stack} of ENV={target.env}{' without asking AWS' if target.offline else ''}", flush=True)
-        out = work.state.with_suffix(".tfplan")
-        with working(console, f"planning {stack}"):
+        with working(console, f"planning {stack}"), work.plan_file() as out:
             plan = work.make_plan(out=out)
             text = PLANS / f"{target.env}-{stack}.txt"
             text.parent.mkdir(parents=True, exist_ok=True)
@@ -103,13 +102,13 @@ def administer(stack: Stack, environ: Mapping[str, str]) -> int:
     repository = read_repository(environ) if stack == "github" else None  # refused before an account is asked
     target = find_target(read_place(environ))
     work = make_workspace(stack, target, Size(), repository=repository)
-    out = work.state.with_suffix(".tfplan")
-    if not work.plan(out=out):
-        print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
-        return 0
-    question = f"apply this plan to account {target.account_id}?"
-    ask(question, read_person(environ), refused="nothing was changed.")
-    work.apply_plan(out)
+    with work.plan_file() as out:
+        if not work.plan(out=out):
+            print(f"the stack {stack} of ENV={target.env} is up to date: nothing to do")
+            return 0
+        question = f"apply this plan to account {target.account_id}?"
+        ask(question, read_person(environ), refused="nothing was changed.")
+        work.apply_plan(out)
     print(f"the stack {stack} of ENV={target.env} is applied")
     return 0
 

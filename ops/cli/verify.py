@@ -154,7 +154,7 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
     gatherer.run_probe()
     gatherer.look_at_extras(extras)
     with console.status("a second plan"):
-        evidence["second_plan"] = plan_again(account)
+        evidence["second_plan"] = plan_again(account, order.size)
     gatherer.wait_for_logs(LOG_WAIT_SECONDS_EMULATED if gatherer.emulated else LOG_WAIT_SECONDS)
     if "idle" in extras:
         gatherer.wait_for_idle_end()
@@ -162,16 +162,14 @@ def collect_evidence(gatherer: Gatherer, extras: Sequence[str]) -> None:
         gatherer.wait_for_schedule()
     gatherer.look_at_the_end()
     with console.status("a plan after the cluster's end"):
-        evidence["plan_after_end"] = plan_again(account)
+        evidence["plan_after_end"] = plan_again(account, order.size)
     if "again" in extras:
         gatherer.time_second_apply(apply)
 
 
-def plan_again(account: Account) -> dict[str, Any]:
-    """What Terraform would change in a cluster that it has just made, with the variables of then."""
-    work = Workspace(target=account.target, stack="cluster", capture=True)
-    variables = json.loads((work.state.parent / "cluster.auto.json").read_text())
-    work = Workspace(target=account.target, stack="cluster", extra=variables, capture=True)
+def plan_again(account: Account, size: Size) -> dict[str, Any]:
+    """What Terraform would change in a cluster that it has just made, planned as `make plan` does."""
+    work = make_workspace("cluster", account.target, size, capture=True)
     changes = work.make_plan()["resource_changes"]
     quiet = (["no-op"], ["read"])
     return {"changes": [[c["address"], c["change"]["actions"]] for c in changes if c["change"]["actions"] not in quiet]}

@@ -6,6 +6,7 @@
 - `text`        durations, sizes and times for a reader
 - `target`      where a command works: environment, region, account, and the names that follow from these
 - `paths`       where things lie in a clone
+- `files`       files that two commands may want at once: written whole, and locked
 - `programs`    what Terraform, git and spark-submit inherit of the shell; how programs and commands are ended
 - `gate`        shows a page to its owner alone
 """

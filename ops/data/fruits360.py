@@ -5,11 +5,10 @@ that names every image and its checksum. Where the images come from is `ops.data
 `ops.data.kaggle`'s.
 """
 
-import fcntl
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -18,6 +17,7 @@ from fruits.wording import format_count
 
 from ops.core.console import Console, counting
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.files import hold_lock, write_whole
 
 SPLITS = ("Training", "Test")
 MANIFEST = ".fruits-360.json"
@@ -136,26 +136,10 @@ def require_stated_counts(stated: Stated, images: Iterable[DatasetImage], where:
         )
 
 
-@contextmanager
-def lock_folder(dest: Path) -> Iterator[None]:
+def lock_folder(dest: Path) -> AbstractContextManager[None]:
     """One fetch per folder at a time."""
-    dest.mkdir(parents=True, exist_ok=True)
-    with (dest / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatasetError(
-                f"Another run is fetching into {dest}. Fix: wait for it, or give another DEST=."
-            ) from None
-        yield
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    refusal = DatasetError(f"Another run is fetching into {dest}. Fix: wait for it, or give another DEST=.")
+    return hold_lock(dest / ".lock", refusal)
 
 
 def list_strangers(dest: Path, images: Iterable[DatasetImage]) -> list[str]:

@@ -17,6 +17,7 @@ from fruits.errors import ModelError, UsageError
 from fruits.wording import format_count
 
 from ops.core.console import Console, counting
+from ops.core.files import hold_lock
 
 PUBLISHED = {
     name: backbone.source
@@ -103,8 +104,9 @@ def fetch_weights(model: str, folder: Path, console: Console) -> tuple[Path, str
             raise UsageError(f"the weights of {model} come with its package: nothing has to be fetched.")
         raise UsageError(f"there are no weights to fetch for '{model}'. Fix: MODEL=one of {known}.")
     source = PUBLISHED[model]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / source.file
-    if not path.exists():
-        download_file(source.url, path, console)
+    refusal = ModelError(f"another command is fetching {path}. Fix: wait for it, then run this one again.")
+    with hold_lock(folder / f".{path.name}.lock", refusal):  # two would write into one part
+        if not path.exists():
+            download_file(source.url, path, console)
     return path, vouch(model, source, path)

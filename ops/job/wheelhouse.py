@@ -9,7 +9,6 @@ another lock another place, and a cluster that runs keeps the one that it starte
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -31,6 +30,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from localaws.downloads import run_download
 from ops.core.console import Console, counting, working
 from ops.core.errors import ExitCode, OperatorError
+from ops.core.files import hold_lock
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 
@@ -168,9 +168,7 @@ def build_wheelhouse(
     source = locks / f"requirements-{machine}.txt"
     if not source.exists():
         raise WheelhouseError(f"{source} is missing. Fix: run `make lock`.")
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as alone:  # two runs at once would write into each other's download
-        fcntl.flock(alone, fcntl.LOCK_EX)
+    with hold_lock(root / ".lock"):  # two runs at once would write into each other's download
         return _build(source, machine, root, advance)
 
 

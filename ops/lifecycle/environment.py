@@ -197,21 +197,22 @@ def open_cluster(
 def preview_plans(account: Account, size: Size) -> tuple[list[str], dict[str, Any]]:
     """What would be made, in sentences (none where nothing would), and the plan of the cluster, before any bucket."""
     storage = Workspace(target=account.target, stack="storage", capture=True)
-    place = storage.state.with_suffix(".preview.tfplan")
-    planned = storage.plan(out=place)
-    stored, outputs = storage.show(place), storage.outputs()
+    with storage.plan_file() as file:
+        planned = storage.plan(out=file)
+        stored, outputs = storage.show(file), storage.outputs()
     if not outputs and any(r["type"] == "aws_kms_key" for r in stored.get("resource_changes", [])):
         target = account.target  # the key's own id is known after apply; the price does not depend on it
         outputs = {"kms_key_arn": f"arn:aws:kms:{target.region}:{target.account_id}:key/{uuid.UUID(int=0)}"}
     cluster = open_cluster(account, outputs, size, capture=True)
-    place = cluster.state.with_suffix(".preview.tfplan")
-    changes = cluster.plan(out=place)
+    with cluster.plan_file() as file:
+        changes = cluster.plan(out=file)
+        planned_cluster = cluster.show(file)
     lines = []
     if planned:
         amount = f"some {wheelhouse.SOME_MB} MB"
         lines.append(f"   storage: buckets for images, results and logs, and the wheels of a node ({amount})")
         lines += warn_unmailed(stored, account.target.env)
-    return [*lines, *(["   a cluster:"] if changes else [])], cluster.show(place)
+    return [*lines, *(["   a cluster:"] if changes else [])], planned_cluster
 
 
 def confirm(account: Account, lines: list[str], person: Person, console: Console, refused: str = NOTHING) -> None:
@@ -275,19 +276,29 @@ def apply_cluster(account: Account, cluster: Workspace, kind: str, console: Cons
     ------
     OperatorError : a rule is broken, or the cluster did not come up; the message says why where that is known
     """
-    plan_file = cluster.state.with_suffix(".tfplan")
-    with working(console, "cluster: planning", quiet=not cluster.capture):
-        changes = cluster.plan(out=plan_file)
-        plan = cluster.show(plan_file)
-    if not changes:
-        console.print("the cluster is up to date: nothing to do")
-        return
-    refuse_broken_rule(account, plan)
+    with cluster.plan_file() as file:
+        with working(console, "cluster: planning", quiet=not cluster.capture):
+            changes = cluster.plan(out=file)
+            plan = cluster.show(file)
+        if not changes:
+            console.print("the cluster is up to date: nothing to do")
+            return
+        refuse_broken_rule(account, plan)
+        create_cluster(account, cluster, file, kind, console)
+
+
+def create_cluster(account: Account, cluster: Workspace, plan: Path, kind: str, console: Console) -> None:
+    """Apply a kept plan of the cluster.
+
+    Raises
+    ------
+    CommandFailedError : the cluster did not come up; the message says why where that is known
+    """
     began = elapsed()
     creating = "cluster: creating; AWS takes five to ten minutes, the embedded one a minute"
     try:
         with working(console, creating, quiet=not cluster.capture), fault.injected(account, kind, fault.AT_START):
-            cluster.apply_plan(plan_file)
+            cluster.apply_plan(plan)
     except CommandFailedError as error:
         if not (hint := explain_start(account, error.output, console)):
             raise

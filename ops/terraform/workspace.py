@@ -5,22 +5,26 @@ calls).
 
 The stacks are run in a copy below ``build/terraform/<env>/`` (with the embedded AWS: below its own home, whose
 account the state describes), so that environments do not share ``.terraform`` and ``ENV=local`` can keep its state in a
-file while the committed code says ``backend "s3"``.
+file while the committed code says ``backend "s3"``. Commands of one environment may run side by side: one at a time
+prepares the copy, each has variables and a plan of its own, and Terraform locks the state.
 """
 
+import contextlib
 import hashlib
 import json
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from localaws.settings import Settings
 from ops.core.errors import LOGIN, ExitCode, TerraformError, WrongUseError
+from ops.core.files import hold_lock, write_whole
 from ops.core.paths import ROOT
 from ops.core.programs import inherited_environment
 from ops.core.target import Target
@@ -43,10 +47,21 @@ _EXPIRED = (
 _THROTTLED = r"Throttl|RequestLimitExceeded|TooManyRequests|SlowDown|ServiceUnavailable"
 # request send failed, Get "https://…": dial tcp: lookup s3.eu-west-3.amazonaws.com: no such host
 _NETWORK = r"request send failed|dial tcp|no such host|TLS handshake timeout|network is unreachable"
+# Error acquiring the state lock … Lock Info:   ID:        3f0c-…      Saved plan is stale
+_LOCKED, _STALE = r"Error acquiring the state lock", r"Saved plan is stale"
+LOCK_SECONDS = 60
+"""How long a command waits for another that holds the state's lock: as long as a plan takes, not an apply."""
 _REFUSALS = (
     (_EXPIRED, f"AWS does not accept these credentials. Fix: {LOGIN}", ExitCode.CREDENTIALS),
     (_THROTTLED, "AWS is throttling calls. Fix: wait a minute, then run the command again.", ExitCode.FAILED),
     (_NETWORK, "AWS cannot be reached. Fix: check the network, then run the command again.", ExitCode.FAILED),
+    (_STALE, "Something changed after this plan was made. Fix: run the command again.", ExitCode.FAILED),
+    (
+        _LOCKED,
+        "Another command works on this state, or was cut off. Fix: wait for it to end, then run the command again; if "
+        "nothing runs any more, remove its lock: terraform -chdir={directory} force-unlock {lock}",
+        ExitCode.FAILED,
+    ),
 )
 """What Terraform reports of AWS, its meaning with the fix, and the exit code."""
 
@@ -60,7 +75,9 @@ class CommandFailedError(TerraformError):
     output : what Terraform printed, where it was captured
     """
 
-    def __init__(self, arguments: Sequence[str], code: int, output: str, hint: str = "") -> None:
+    def __init__(
+        self, arguments: Sequence[str], code: int, output: str, hint: str = "", directory: Path | None = None
+    ) -> None:
         self.arguments, self.code, self.output = tuple(arguments), code, output
         message, exit_code = f"terraform {arguments[0]} ended with {code}", None
         if hint or not (reasons := self.reasons[-6000:]):
@@ -68,6 +85,9 @@ class CommandFailedError(TerraformError):
         else:
             refusals = [(meaning, code) for pattern, meaning, code in _REFUSALS if re.search(pattern, reasons)]
             meaning, exit_code = refusals[0] if refusals else ("", None)
+            # │   ID:        5d3fa11c-4b0e-…
+            lock = re.search(r"\bID:\s+(\S+)", reasons)
+            meaning = meaning.format(directory=directory, lock=lock[1] if lock else "ID")
             message += f":\n{reasons}\n\n{meaning}".rstrip()
         super().__init__(message, exit_code=exit_code)
 
@@ -119,11 +139,13 @@ def copy_tree(source: Path, destination: Path) -> None:
     for stale in {path for path in present if not is_terraforms(path)} - names:
         (destination / stale).unlink()
     for name in names:
-        copy = destination / name
-        content = (source / name).read_bytes()
-        if not copy.exists() or copy.read_bytes() != content:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(content)
+        bring_up_to_date(destination / name, (source / name).read_bytes())
+
+
+def bring_up_to_date(path: Path, content: bytes) -> None:
+    """Write a file unless it holds just that: a command beside this one may be reading it."""
+    if not path.is_file() or path.read_bytes() != content:
+        write_whole(path, content)
 
 
 STATE_VERSION = 4
@@ -188,11 +210,16 @@ class Workspace:
 
     def prepare(self) -> None:
         """Copy the stack, choose the backend, and let Terraform fetch the provider (``init``)."""
+        with hold_lock(self._place / ".lock"):  # Terraform's init of one folder cannot be run twice at once
+            self._prepare()
+
+    def _prepare(self) -> None:
         mirror = find_mirror()
         copy_tree(self.source, self._place / "infra")
-        (self.directory / "backend_override.tf").write_text(render_backend(self.target, self.stack, self.state))
+        backend = render_backend(self.target, self.stack, self.state)
+        bring_up_to_date(self.directory / "backend_override.tf", backend.encode())
         config = self._place / "terraform.rc"
-        config.write_text(render_cli_config(mirror) + "\n")
+        bring_up_to_date(config, f"{render_cli_config(mirror)}\n".encode())
         stamp = self.directory / ".terraform" / "prepared"
         now = hashlib.sha256(
             "".join(
@@ -224,23 +251,32 @@ class Workspace:
                     f"There is no bucket for Terraform's state yet ({self.target.state_bucket}). "
                     f"Fix: make state ENV={self.target.env}."
                 )
-            raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr, hint)
+            raise self._fail(arguments, done, hint)
         stamp.write_text(now)
 
-    def variables_file(self) -> Path:
-        """Write the variables of target and caller to a file, which may hold lists and nulls."""
-        path = self._place / f"{self.stack}.auto.json"
+    @contextlib.contextmanager
+    def plan_file(self) -> Iterator[Path]:
+        """A file of this command's own for a plan; it goes with the block, because a plan may hold secrets."""
+        self._place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{self.stack}-", dir=self._place) as folder:
+            yield Path(folder, "plan.tfplan")
+
+    @contextlib.contextmanager
+    def _options(self) -> Iterator[list[str]]:
+        """Terraform's options for the block: how it locks the state, and the variables of target and caller."""
         variables = {
             **self.target.variables(),
             **{key: value for key, value in self.extra.items() if value is not None},
             **self.target.overrides.get(self.stack, {}),
         }
-        path.write_text(json.dumps(variables, indent=2, sort_keys=True))
-        return path
-
-    def _variables(self) -> list[str]:
-        files = [*list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env"), self.variables_file()]
-        return [f"-var-file={path}" for path in files]
+        files = list_tfvars_files(self.target.env, self.stack, self._place / "infra" / "env")
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=f".{self.stack}-", suffix=".tfvars.json", dir=self._place
+        ) as own:  # a file may hold lists and nulls
+            json.dump(variables, own, indent=2, sort_keys=True)
+            own.flush()
+            lock = "-lock=false" if self.target.offline else f"-lock-timeout={LOCK_SECONDS}s"
+            yield ["-input=false", lock, *(f"-var-file={path}" for path in (*files, own.name))]
 
     def validate(self) -> None:
         """Check the code of the stack."""
@@ -262,18 +298,19 @@ class Workspace:
         self.prepare()
         if out:
             out.parent.mkdir(parents=True, exist_ok=True)
-        command = ["plan", "-input=false", "-detailed-exitcode", *self._variables(), *arguments]
-        command += [f"-out={out.resolve()}"] if out else []
-        done = self._run(command)
+        with self._options() as options:
+            command = ["plan", "-detailed-exitcode", *options, *arguments]
+            command += [f"-out={out.resolve()}"] if out else []
+            done = self._run(command)
         if done.returncode not in (0, 2):
-            raise CommandFailedError(command, done.returncode, done.stdout + done.stderr if self.capture else "")
+            raise self._fail(command, done)
         return done.returncode == 2
 
     def make_plan(self, out: Path | None = None, **options: Any) -> dict[str, Any]:
-        """Plan with `plan`'s options, and give the plan as `show` does; it is kept beside the state by default."""
-        out = out or self.state.with_suffix(".tfplan")
-        self.plan(out=out, **options)
-        return self.show(out)
+        """Plan with `plan`'s options, and give the plan as `show` does; it is not kept by default."""
+        with contextlib.nullcontext(out) if out else self.plan_file() as file:
+            self.plan(out=file, **options)
+            return self.show(file)
 
     def show(self, plan: Path) -> dict[str, Any]:
         """A kept plan as Terraform's JSON (format 1.2)."""
@@ -287,16 +324,18 @@ class Workspace:
     def apply(self) -> None:
         """Apply without asking again (the caller has asked)."""
         self.prepare()
-        self._checked(["apply", "-input=false", "-auto-approve", *self._variables()])
+        with self._options() as options:
+            self._checked(["apply", "-auto-approve", *options])
 
     def apply_plan(self, plan: Path) -> None:
         """Apply a kept plan: just what was shown."""
-        self._checked(["apply", "-input=false", str(plan.resolve())])
+        self._checked(["apply", "-input=false", f"-lock-timeout={LOCK_SECONDS}s", str(plan.resolve())])
 
     def destroy(self, *, arguments: Sequence[str] = ()) -> None:
         """Remove the stack without asking again (the caller has asked)."""
         self.prepare()
-        self._checked(["destroy", "-input=false", "-auto-approve", *self._variables(), *arguments])
+        with self._options() as options:
+            self._checked(["destroy", "-auto-approve", *options, *arguments])
 
     def outputs(self) -> dict[str, Any]:
         """The outputs of the applied stack; empty where it is not applied."""
@@ -309,13 +348,19 @@ class Workspace:
         """What a command of Terraform's prints."""
         done = self._run(arguments, capture=True)
         if done.returncode:
-            raise CommandFailedError(arguments, done.returncode, done.stderr)
+            raise self._fail(arguments, done)
         return done.stdout
 
     def _checked(self, arguments: Sequence[str]) -> None:
         done = self._run(arguments)
         if done.returncode:
-            raise CommandFailedError(arguments, done.returncode, done.stdout + done.stderr if self.capture else "")
+            raise self._fail(arguments, done)
+
+    def _fail(
+        self, arguments: Sequence[str], done: subprocess.CompletedProcess[str], hint: str = ""
+    ) -> CommandFailedError:
+        printed = done.stdout + done.stderr  # empty where it was shown as it came
+        return CommandFailedError(arguments, done.returncode, printed, hint, self.directory)
 
     def _run(self, arguments: Sequence[str], *, capture: bool | None = None) -> subprocess.CompletedProcess[str]:
         capture = self.capture if capture is None else capture

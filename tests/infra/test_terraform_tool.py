@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from ops.aws import account
 from ops.aws.account import Place
@@ -370,6 +376,82 @@ def test_copy_follows_its_source(tmp_path: Path) -> None:
     terraform.copy_tree(source, copy)
     files = {str(path.relative_to(copy)): path.read_text() for path in copy.rglob("*") if path.is_file()}
     assert files == {"a/main.tf": "two", "a/backend_override.tf": "ours", "a/.terraform/y": "Terraform's"}
+
+
+TINY = """
+variable "wish" { type = string }
+resource "terraform_data" "wish" { input = var.wish }
+"""
+"""A stack without a provider: Terraform plans it in half a second."""
+
+
+@pytest.fixture
+def tiny(planner: Planner, tmp_path: Path) -> Callable[..., Workspace]:
+    source = tmp_path / "source"
+    (source / "storage").mkdir(parents=True)
+    (source / "storage" / "main.tf").write_text(TINY)
+    (source / "env").mkdir()
+    for target in (ACCOUNT, EMULATED, OFFLINE):
+        (source / "env" / f"{target.env}.tfvars").touch()
+    places = {"source": source, "home": tmp_path / "home", "terraform": planner.terraform}
+
+    def workspace(target: Target, wish: str) -> Workspace:
+        return Workspace(target=target, stack="storage", extra={"wish": wish}, capture=True, **places)
+
+    return workspace
+
+
+@pytest.mark.terraform
+@pytest.mark.parametrize("target", [EMULATED, OFFLINE], ids=["local", "offline"])
+def test_commands_of_one_environment_run_side_by_side_each_with_its_own_plan(
+    tiny: Callable[..., Workspace], target: Target, tmp_path: Path
+) -> None:
+    """As in two terminals, from the first command on, whose `init` the others wait for."""
+    wishes = ["apple", "pear", "plum", "quince"]
+    with ThreadPoolExecutor(len(wishes)) as at_once:
+        plans = list(at_once.map(lambda wish: tiny(target, wish).make_plan(), wishes))
+    assert [plan["resource_changes"][0]["change"]["after"]["input"] for plan in plans] == wishes
+    (place,) = (tmp_path / "home").iterdir()
+    assert {path.name for path in place.iterdir()} == {".lock", "infra", "terraform.rc"}, "plans may hold secrets"
+
+
+@contextmanager
+def running_moto() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
+
+
+@pytest.mark.terraform
+@pytest.mark.aws
+def test_a_locked_state_is_waited_for_and_then_told_with_the_command_that_unlocks_it(
+    tiny: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terraform's own lock in S3, as a command leaves it that was killed; and what the message says, typed."""
+    monkeypatch.setattr(terraform, "LOCK_SECONDS", 1)
+    held = {"ID": "5d3fa11c-4b0e", "Operation": "OperationTypeApply", "Who": "ann@laptop", "Version": "1.11.0"}
+    held |= {"Created": "2026-11-28T10:00:00Z", "Path": f"{ACCOUNT.state_bucket}/prod/storage.tfstate"}
+    with running_moto() as endpoint:
+        keys = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+        for name, value in keys.items():
+            monkeypatch.setenv(name, value)
+        s3 = boto3.client("s3", region_name=ACCOUNT.region)
+        s3.create_bucket(Bucket=ACCOUNT.state_bucket, CreateBucketConfiguration={"LocationConstraint": ACCOUNT.region})
+        s3.put_object(Bucket=ACCOUNT.state_bucket, Key="prod/storage.tfstate.tflock", Body=json.dumps(held))
+        work = tiny(ACCOUNT, "apple")
+        with pytest.raises(terraform.CommandFailedError) as caught:
+            work.plan()
+        sentence = str(caught.value).splitlines()[-1]
+        assert sentence == (
+            "Another command works on this state, or was cut off. Fix: wait for it to end, then run the command again; "
+            f"if nothing runs any more, remove its lock: terraform -chdir={work.directory} force-unlock 5d3fa11c-4b0e"
+        )
+        _, _, typed = sentence.partition("remove its lock: terraform ")
+        subprocess.run([work.terraform, *typed.split()], input="yes\n", text=True, check=True, capture_output=True)
+        assert work.plan(), "nothing is in the way any more"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from fruits.errors import ModelError
 
 from ops.core.console import Console
-from ops.job.weights import download_file
+from ops.core.files import hold_lock
+from ops.job.weights import PUBLISHED, download_file, fetch_weights
 
 DATA = os.urandom(300_000)
 HALF = 100_000
@@ -87,3 +88,13 @@ def test_a_file_that_is_not_there_and_a_server_that_is_not(server: str, tmp_path
         download_file(f"{server}/gone", tmp_path / "weights.h5", QUIET)
     with pytest.raises(ModelError, match="Connection refused"):
         download_file("http://127.0.0.1:9/weights.h5", tmp_path / "weights.h5", QUIET)
+
+
+def test_a_second_command_keeps_off_the_part_of_the_first(tmp_path: Path) -> None:
+    model, source = next(iter(PUBLISHED.items()))
+    with hold_lock(tmp_path / f".{source.file}.lock"), pytest.raises(ModelError) as caught:
+        fetch_weights(model, tmp_path, QUIET)
+    assert str(caught.value) == (
+        f"another command is fetching {tmp_path / source.file}. Fix: wait for it, then run this one again."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [f".{source.file}.lock"]

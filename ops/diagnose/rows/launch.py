@@ -266,8 +266,9 @@ ROWS = (
         "state-locked",
         r"Error acquiring the state lock|state blob is already locked",
         meaning="Terraform's state is locked: another run is under way, or one was cut off",
-        fix="wait for the other; where there is none, make state says how to unlock it",
-        command="make state, then make apply",
+        fix="wait for the other to end; where nothing runs any more, remove its lock: terraform force-unlock with the "
+        "ID that Terraform prints, in build/terraform/<environment>/infra/cluster",
+        command="make apply",
     ),
     make_launch_cause(
         "ec2-throttled",

@@ -130,7 +130,7 @@ ROWS = (
         r"must (?:be )?between min executor number|No main class set in JAR|spark\.\S{1,80} (?:=|is) \S{1,40} .{0,20}"
         r"(?:invalid|illegal)|CANNOT_MODIFY_CONFIG|Cannot modify the value of a (?:static|Spark) config",
         meaning="the step was given something that it cannot use",
-        fix="see its words; make help lists the variables of make run-step",
+        fix="see its words; make help-all lists the variables of make run-step",
         job=("usage",),
     ),
     make_cause(
