@@ -28,6 +28,7 @@ import psutil
 import pyarrow.parquet as pq
 
 from sample.draw import draw_sample
+from tests.processes import find_below, is_python_worker, kill_family
 from tests.typed import as_typed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,15 +98,9 @@ class Job:
             time.sleep(0.005)
         return True
 
-    def family(self) -> list[psutil.Process]:
-        root = psutil.Process(self.process.pid)
-        return [*root.children(recursive=True), root]
-
     def kill(self) -> None:
         """All of it, as a power cut would."""
-        for member in self.family():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
+        kill_family(self.process.pid)
         self.process.communicate()
 
 
@@ -251,13 +246,7 @@ def worker(trial: Trial) -> Iterator[Row]:
 
 
 def workers(job: Job) -> list[psutil.Process]:
-    found = []
-    for member in job.family():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = member.parent()
-            if parent and "fruits.daemon" in parent.cmdline():
-                found.append(member)
-    return found
+    return find_below(job.process.pid, is_python_worker)
 
 
 def together(trial: Trial) -> Iterator[Row]:

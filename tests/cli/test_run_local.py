@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
@@ -25,7 +24,7 @@ from ops.cli import main as cli
 from ops.cli.commands import COMMANDS
 from ops.job import local_spark
 from tests.drawn import draw_once
-from tests.processes import interruptible
+from tests.processes import find_below, interruptible, is_python_worker, kill_family, list_family
 from tests.typed import as_typed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -282,10 +281,8 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next_which_computes_nothin
     output = tmp_path / "o"
     for point in points:
         process = start_local(INPUT=str(photos), OUTPUT=str(output))
-        family = psutil.Process(process.pid)
         wait_for(partial(POINTS[point], output), process)
-        for member in [*family.children(recursive=True), family]:
-            member.send_signal(signal.SIGKILL)
+        kill_family(process.pid)
         process.communicate()
         assert not (output / "run.json").exists()
         (output / "_run/progress.json").unlink(missing_ok=True)
@@ -308,33 +305,15 @@ def test_a_killed_python_worker_costs_only_time(
     output = tmp_path / "o"
     process = start_local(INPUT=str(photos), OUTPUT=str(output))
     wait_for(lambda: report(output).get("phase") == "featurize", process)
-    wait_for(lambda: any((output / "features").glob("*.parquet")) or bool(workers_of(process)), process)
-    worker = workers_of(process)[0]
-    worker.send_signal(signal.SIGKILL)
+    wait_for(lambda: bool(find_below(process.pid, is_python_worker)), process)
+    find_below(process.pid, is_python_worker)[0].kill()
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     same_rows(feature_rows(output), undisturbed)
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Spark's Python workers: what the daemon below the JVM has forked."""
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = child.parent()
-            if parent and "fruits.daemon" in parent.cmdline():
-                found.append(child)
-    return found
-
-
-def executors_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Spark's executors below a process. Helpers that Spark starts for a moment may vanish while they are looked at."""
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one, too
-            if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline()):
-                found.append(child)
-    return found
+def is_executor(process: psutil.Process) -> bool:
+    return any("CoarseGrainedExecutorBackend" in word for word in process.cmdline())
 
 
 @pytest.mark.slow
@@ -345,7 +324,7 @@ def test_a_lost_executor_costs_only_time(
     output = tmp_path / "o"
     process = start_local(INPUT=str(photos), OUTPUT=str(output), MASTER="local-cluster[2,1,2048]")
     wait_for(lambda: report(output).get("phase") == "featurize", process)
-    executors = executors_of(process)
+    executors = find_below(process.pid, is_executor)
     assert len(executors) == 2
     executors[0].kill()
     printed, _ = process.communicate(timeout=300)
@@ -357,7 +336,7 @@ def test_ctrl_c_leaves_no_process_and_says_how_to_go_on(photos: Path, tmp_path: 
     output = tmp_path / "o"
     process = start_local(INPUT=str(photos), OUTPUT=str(output))
     wait_for(lambda: bool(report(output)), process)
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = list_family(process.pid)[:-1]
     assert family
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=300)

@@ -20,6 +20,7 @@ from localaws.__main__ import main
 from localaws.errors import DidNotStartError, NotAnsweringError, NotRunningError
 from localaws.settings import ROOT, SettingError, Settings
 from tests.localaws.support import REGION, Aws, make_world, step, until
+from tests.processes import find_below
 
 pytestmark = pytest.mark.aws
 
@@ -64,8 +65,7 @@ def test_a_server_that_was_killed_is_not_running_and_can_be_started_again(tmp_pa
 
 def sleepers(pid: int) -> list[psutil.Process]:
     """What sleeps below a process."""
-    below = psutil.Process(pid).children(recursive=True)
-    return [p for p in below if p.status() != psutil.STATUS_ZOMBIE and p.name() == "sleep"]
+    return find_below(pid, lambda process: process.name() == "sleep")
 
 
 def test_a_frozen_server_is_found_named_and_stopped(tmp_path: Path) -> None:
@@ -98,8 +98,9 @@ def test_a_server_whose_folder_is_removed_ends_with_its_processes(tmp_path: Path
     cluster = world.cluster(Steps=[step("sleeps", "sleep", "600")])
     until(lambda: world.states(cluster), lambda states: states == ["RUNNING"])
     sleeping = until(lambda: sleepers(record.pid), lambda found: len(found) == 1)
+    ending = [psutil.Process(record.pid), *sleeping]
     shutil.rmtree(tmp_path / "build")
-    _, alive = psutil.wait_procs([psutil.Process(record.pid), *sleeping], timeout=300)
+    _, alive = psutil.wait_procs(ending, timeout=300)
     assert not alive
     assert not (home / "clusters").exists()
     assert server.stop(home) is False
