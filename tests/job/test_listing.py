@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
-from fruits import inputs, listing
+from fruits import inputs, listing, planning
 from fruits.errors import InputError
 from fruits.inputs import LeftOut
 from fruits.parts import read_batches
@@ -63,6 +65,30 @@ def listed(source: Path, target: Path) -> list[tuple[str, str, int, int]]:
     batches = list(read_batches(store, [part.name for part in parts]))
     assert sum(batch.num_rows for batch in batches) == sum(part.rows for part in parts)
     return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
+
+
+@pytest.mark.parametrize("change", ["touched", "longer", "renamed"])
+def test_a_file_that_was_changed_is_not_known_again(tmp_path: Path, change: str) -> None:
+    """The listing of before and after, joined by pandas on the columns with which a run compares them in Spark."""
+    source = tmp_path / "images"
+    source.mkdir()
+    for name in ("apple.jpg", "pear.jpg"):
+        (source / name).write_bytes(b"1234")
+    before = listed(source, tmp_path / "before")
+    pear = source / "pear.jpg"
+    if change == "touched":
+        os.utime(pear, ns=(0, pear.stat().st_mtime_ns + 1_000_000_000))
+    elif change == "longer":
+        times = pear.stat()
+        pear.write_bytes(b"12345")
+        os.utime(pear, ns=(times.st_atime_ns, times.st_mtime_ns))
+    else:
+        pear.rename(source / "plum.jpg")
+    tables = [
+        pd.DataFrame(rows, columns=list(listing.COLUMNS)) for rows in (before, listed(source, tmp_path / "after"))
+    ]
+    known = tables[0].merge(tables[1], on=planning.KEY)
+    assert [Path(path).name for path in known["path"]] == ["apple.jpg"]
 
 
 def test_every_image_at_any_depth_once(tmp_path: Path) -> None:
