@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from localaws.processes import hold_interrupts
+
 POLL_SECONDS = 0.5
 
 
@@ -37,19 +39,21 @@ def run_download(
     int
         The program's exit code.
     """
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
-    told = 0
-    try:
-        while process.returncode is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=POLL_SECONDS)
-            come = int(min(most_bytes, max(_measure_files(folder, word) for folder in folders)))
-            advance(max(0, come - told))
-            told = max(come, told)
-        return process.returncode
-    finally:
-        process.kill()
-        process.wait()
+    with hold_interrupts() as release:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
+        told = 0
+        try:
+            release()
+            while process.returncode is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=POLL_SECONDS)
+                come = int(min(most_bytes, max(_measure_files(folder, word) for folder in folders)))
+                advance(max(0, come - told))
+                told = max(come, told)
+            return process.returncode
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _measure_files(folder: Path, word: str) -> int:

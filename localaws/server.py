@@ -30,6 +30,7 @@ from botocore.credentials import Credentials
 from localaws import faults, state
 from localaws.errors import DidNotStartError, DidNotStopError, NotAnsweringError, NotRunningError, WithoutYarnError
 from localaws.keys import Keys
+from localaws.processes import hold_interrupts
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
 from localaws.yarn.machine import check_machine
@@ -170,7 +171,8 @@ def _spawn(settings: Settings) -> Record:
     log = settings.home / LOG_NAME
     token = secrets.token_hex(8)
     env = make_server_environment(settings, os.environ) | {"LOCALAWS_TOKEN": token}
-    with log.open("ab") as out:
+    # what fails kills it, Ctrl-C too: nobody would know of the server
+    with log.open("ab") as out, hold_interrupts() as release, ExitStack() as failure:
         process = subprocess.Popen(
             [sys.executable, *SERVE, str(settings.home.resolve())],
             cwd=ROOT,
@@ -180,11 +182,11 @@ def _spawn(settings: Settings) -> Record:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _started.append(process)  # or Python would warn that it is still running, as it should be
-    deadline = time.monotonic() + START_SECONDS
-    with ExitStack() as failure:  # that is Ctrl-C, too: nobody would know of the server
         failure.callback(process.wait)
         failure.callback(process.kill)
+        _started.append(process)  # or Python would warn that it is still running, as it should be
+        release()
+        deadline = time.monotonic() + START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             record = state.read_record(settings.home)
             if record and record.token == token:

@@ -8,8 +8,10 @@ every run a fast test fails that imports TensorFlow, starts Java, Terraform or a
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Generator
+from functools import wraps
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,8 @@ def dear_program(command: Any) -> str | None:
     >>> dear_program(["git", "status"]), dear_program("terraform version")
     (None, None)
     """
-    words = command.split() if isinstance(command, str) else [os.fsdecode(word) for word in command or ()]
+    one = isinstance(command, (str, bytes, os.PathLike))
+    words = os.fsdecode(command).split() if one else [os.fsdecode(word) for word in command or ()]
     program = Path(words[0]).name if words else ""
     if program in DEAR_PROGRAMS and words[1:2] not in (["-version"], ["version"]):
         return program
@@ -66,13 +69,23 @@ class Watch:
     def __init__(self) -> None:
         self.on = False
         self.seen: list[str] = []
-        sys.addaudithook(self._hear)  # for the life of the process: Python has no way to take one away
+        self._hear()
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.on:
-            return
-        if event == "subprocess.Popen" and (what := dear_program(arguments[1])):
-            self.seen.append(f"starts {what}")
+    def _hear(self) -> None:
+        """Be told of every program that is started, until the process ends.
+
+        Not by an audit hook: one of Python's makes two threads that begin at once fail under coverage ("Cannot install
+        a trace function while another trace function is being installed").
+        """
+        honest = subprocess.Popen.__init__
+
+        @wraps(honest)
+        def start(process: Any, args: Any, *others: Any, **options: Any) -> None:
+            if self.on and (what := dear_program(args)):
+                self.seen.append(f"starts {what}")
+            honest(process, args, *others, **options)
+
+        subprocess.Popen.__init__ = start  # type: ignore[method-assign]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from localaws.emr.spark import locate_events
 from localaws.java import find_java_home
+from localaws.processes import hold_interrupts
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll
@@ -158,7 +159,7 @@ def history_server(events: Path) -> Iterator[tuple[Gate, subprocess.Popen[str]]]
             "SPARK_DAEMON_MEMORY": "512m",
             "SPARK_HISTORY_OPTS": f"-Djava.io.tmpdir={scratch}",
         }
-        with log.open("w") as out:
+        with log.open("w") as out, hold_interrupts() as release:
             process = subprocess.Popen(
                 [str(home / "bin" / "spark-class"), HISTORY_SERVER],
                 env=environ,
@@ -168,11 +169,12 @@ def history_server(events: Path) -> Iterator[tuple[Gate, subprocess.Popen[str]]]
                 text=True,
                 start_new_session=True,  # Ctrl-C is ours to pass on
             )
-        try:
-            with gate(_listening(process, log), identity) as made:
-                yield made, process
-        finally:
-            end_group(process)
+            try:
+                release()
+                with gate(_listening(process, log), identity) as made:
+                    yield made, process
+            finally:
+                end_group(process)
 
 
 def _listening(process: subprocess.Popen[str], log: Path) -> int:

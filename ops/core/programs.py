@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,11 +22,30 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Leaving:
+    """A stream whose terminal may go at any moment; what can no longer be written there is lost."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def end_as_by_ctrl_c() -> None:
     """From now on a `kill` and a closed terminal end the command as Ctrl-C does. What `nohup` started goes on.
 
     Writing to a terminal that is gone would be an error, and cut short what the command does at its end: from then on
-    nothing is written to it.
+    nothing is written to it. A shell may send the signal before the terminal goes.
     """
     terminals = [number for number in (1, 2) if os.isatty(number)]
 
@@ -37,6 +57,7 @@ def end_as_by_ctrl_c() -> None:
             for terminal in terminals:
                 if not os.isatty(terminal):
                     os.dup2(nowhere, terminal)
+            sys.stdout, sys.stderr = _Leaving(sys.stdout), _Leaving(sys.stderr)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)

@@ -104,12 +104,12 @@ def open_shell_session(region: str) -> Any:
 
 
 def _refuse_web_page(event_name: str, response_dict: Mapping[str, Any], **_: object) -> None:
-    """botocore reads a proxy's page as an answer in which nothing is listed."""
+    """botocore reads a proxy's page as an answer in which nothing is listed; what has no text is no page."""
     from botocore.exceptions import HTTPClientError
 
     is_object = event_name.endswith((".GetObject", ".HeadObject"))  # a report in S3 is a web page
     is_page = response_dict["headers"].get("content-type", "").startswith("text/html")
-    if is_page and response_dict["status_code"] == 200 and not is_object:
+    if is_page and response_dict["status_code"] == 200 and response_dict["body"] and not is_object:
         raise HTTPClientError(error="the answer is a web page, as of a proxy that wants a login")
 
 

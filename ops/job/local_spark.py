@@ -23,6 +23,7 @@ from fruits.wording import format_count
 from rich.text import Text
 
 from localaws.java import find_java_home
+from localaws.processes import hold_interrupts
 from ops.core.console import Console, fail
 from ops.core.errors import ExitCode
 from ops.core.paths import ROOT
@@ -106,7 +107,11 @@ def run_job(request: Request, console: Console, master: str) -> int:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
     output = Store(request.output)
-    with tempfile.TemporaryDirectory(prefix="fruits-") as scratch, log.open("wb") as sink:
+    with (
+        tempfile.TemporaryDirectory(prefix="fruits-") as scratch,
+        log.open("wb") as sink,
+        hold_interrupts() as release,
+    ):
         request_file = Path(scratch) / "request.json"
         request_file.write_text(json.dumps(request.as_json()))
         process = subprocess.Popen(
@@ -117,6 +122,7 @@ def run_job(request: Request, console: Console, master: str) -> int:
             start_new_session=True,
         )
         try:
+            release()
             code = show_progress(Watcher(output), process.poll, console)
         except KeyboardInterrupt:
             console.print("stopping …")

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from localaws.processes import hold_interrupts
 from localaws.settings import Settings
 from ops.core.errors import LOGIN, ExitCode, TerraformError, WrongUseError
 from ops.core.files import hold_lock, write_whole
@@ -392,11 +393,15 @@ def run_patiently(
     Ctrl-C by us: a terminal that is closed would end it at once.
     """
     was_interrupted = False
-    with subprocess.Popen(
-        command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe, process_group=0
-    ) as process:
+    with (
+        hold_interrupts() as release,
+        subprocess.Popen(
+            command, cwd=cwd, env=dict(env), text=True, stdout=pipe, stderr=pipe, process_group=0
+        ) as process,
+    ):
         while True:
             try:
+                release()
                 out, err = process.communicate()
                 break
             except KeyboardInterrupt:  # the second time Terraform ends at once

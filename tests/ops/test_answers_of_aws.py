@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_a_web_page_is_no_answer_in_which_nothing_is_listed(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
     session = target.open_shell_session("eu-west-3")
-    session.events.register("before-send", answer_with_page)
+    session.events.register("before-send", partial(answer_with_page, PAGE))
     with pytest.raises(boto.HTTPClientError, match="the answer is a web page") as caught:
         getattr(session.client(service), operation)()
     assert refusals.is_network(caught.value)
@@ -137,13 +138,24 @@ def test_a_web_page_is_no_answer_in_which_nothing_is_listed(
     assert report.read() == PAGE
 
 
+def test_an_answer_without_a_text_is_no_web_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the embedded AWS, and others that imitate S3, confirm a change: their servers call everything HTML."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    session = target.open_shell_session("us-east-1")
+    session.events.register("before-send", partial(answer_with_page, b""))
+    s3 = session.client("s3")
+    assert s3.create_bucket(Bucket="b")["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert s3.head_bucket(Bucket="b")["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
 PAGE = b"<html><body>Log in</body></html>"
 
 
-def answer_with_page(request: Any, **_: Any) -> AWSResponse:
-    """What a proxy sends that wants a login."""
-    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(PAGE))}
-    return AWSResponse(request.url, 200, headers, HTTPResponse(io.BytesIO(PAGE), preload_content=False))
+def answer_with_page(page: bytes, request: Any, **_: Any) -> AWSResponse:
+    """What a proxy sends that wants a login; an empty page is what a server of Python's confirms with."""
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page))}
+    return AWSResponse(request.url, 200, headers, HTTPResponse(io.BytesIO(page), preload_content=False))
 
 
 @pytest.mark.parametrize("error", [DENIED, OFFLINE, EXPIRED])

@@ -1,4 +1,4 @@
-"""Ctrl-C while Terraform works: it is let to end what it does and to save its state. Seconds."""
+"""Ctrl-C while a program works, or is being started: it is ended, and Terraform let to save its state. Seconds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fruits.request import Request
 
-from ops.cli import demo
+from localaws import server
+from localaws.downloads import run_download
+from localaws.processes import hold_interrupts
+from localaws.settings import Settings
+from ops.cli import demo, ui
+from ops.core.console import Console
+from ops.job import local_spark
+from ops.terraform.workspace import run_patiently
 from tests.processes import interruptible
 
 REPO = Path(__file__).resolve().parents[2]
@@ -80,3 +90,73 @@ def test_terraform_saves_its_state_before_the_command_ends(tmp_path: Path, numbe
     _, said = process.communicate(timeout=300)
     assert state.read_text() == "saved\n"
     assert "KeyboardInterrupt" in said
+
+
+LONG = {"sleep", "spark-submit", "spark-class", "localaws"}
+"""What runs on until it is ended."""
+
+
+def run_terraform(folder: Path) -> None:
+    run_patiently(["sleep", "600"], cwd=folder, env=os.environ, pipe=None)
+
+
+def run_pip(folder: Path) -> None:
+    run_download(["sleep", "600"], [folder], ".whl", lambda _: None)
+
+
+def run_spark(folder: Path) -> None:
+    request = Request(input=str(folder), output=str(folder / "out"))
+    if local_spark.run_job(request, Console(quiet=True), "local") == 130:  # it says how to go on
+        raise KeyboardInterrupt
+
+
+def start_embedded_aws(folder: Path) -> None:
+    server.start(Settings(home=folder))
+
+
+def start_history_server(folder: Path) -> None:
+    with ui.history_server(folder):
+        pytest.fail("it began")
+
+
+@pytest.mark.parametrize("start", [run_terraform, run_pip, run_spark, start_embedded_aws, start_history_server])
+def test_ctrl_c_while_a_program_is_being_started_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Path], None]
+) -> None:
+    """At the worst moment: it runs, and `Popen` has not returned yet."""
+    started = list[subprocess.Popen[Any]]()
+
+    class Popen(subprocess.Popen[Any]):
+        def __init__(self, command: Any, **options: Any) -> None:
+            if not LONG & {Path(word).name for word in map(str, command)}:
+                super().__init__(command, **options)  # one that only asks: java -version
+                return
+            super().__init__(["sleep", "600"], **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path)
+        assert [process.poll() for process in started] != [None]
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert len(started) == 1
+
+
+def test_what_comes_while_interrupts_are_held_comes_once_they_are_released() -> None:
+    with hold_interrupts() as release:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            release()
+        release()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), hold_interrupts():
+        signal.raise_signal(signal.SIGINT)
