@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,10 @@ class Stack:
 
     def __init__(self, *, target: Target, stack: str, extra: Any = None, capture: bool = False) -> None:
         self.stack, self.extra, self.capture = stack, extra or {}, capture
-        self.state = self.folder / f"{stack}.tfstate"
+
+    @contextmanager
+    def plan_file(self) -> Iterator[Path]:
+        yield self.folder / f"{self.stack}.tfplan"
 
     def plan(self, *, out: Path) -> bool:
         self.done.append(f"plan {self.stack}")
