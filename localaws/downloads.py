@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from localaws.processes import hold_interrupts
+from localaws.interrupts import hold_interrupts
 
 POLL_SECONDS = 0.5
 

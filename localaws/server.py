@@ -29,8 +29,8 @@ from botocore.credentials import Credentials
 
 from localaws import faults, state
 from localaws.errors import DidNotStartError, DidNotStopError, NotAnsweringError, NotRunningError, WithoutYarnError
+from localaws.interrupts import hold_interrupts
 from localaws.keys import Keys
-from localaws.processes import hold_interrupts
 from localaws.settings import ROOT, Settings
 from localaws.state import Record
 from localaws.yarn.machine import check_machine

@@ -18,8 +18,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from localaws.emr.spark import locate_events
+from localaws.interrupts import hold_interrupts
 from localaws.java import find_java_home
-from localaws.processes import hold_interrupts
 from localaws.settings import Settings
 from ops.aws.account import Account
 from ops.aws.poll import poll

@@ -22,8 +22,8 @@ from fruits.store import Store
 from fruits.wording import format_count
 from rich.text import Text
 
+from localaws.interrupts import hold_interrupts
 from localaws.java import find_java_home
-from localaws.processes import hold_interrupts
 from ops.core.console import Console, fail
 from ops.core.errors import ExitCode
 from ops.core.paths import ROOT

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from localaws.processes import hold_interrupts
+from localaws.interrupts import hold_interrupts
 from localaws.settings import Settings
 from ops.core.errors import LOGIN, ExitCode, TerraformError, WrongUseError
 from ops.core.files import hold_lock, write_whole

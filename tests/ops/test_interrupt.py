@@ -16,7 +16,7 @@ from fruits.request import Request
 
 from localaws import server
 from localaws.downloads import run_download
-from localaws.processes import hold_interrupts
+from localaws.interrupts import hold_interrupts
 from localaws.settings import Settings
 from ops.cli import demo, ui
 from ops.core.console import Console
