@@ -10,8 +10,9 @@ import psutil
 
 
 def interruptible() -> None:
-    """For ``preexec_fn``: a shell that puts tests in the background lets them, and what they start, ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """For ``preexec_fn``: tests in a shell's background, and what they start, ignore Ctrl-C; below nohup a hang-up."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def list_family(pid: int) -> list[psutil.Process]:

@@ -14,6 +14,7 @@ import pytest
 
 from ops.core.paths import ROOT
 from ops.core.programs import end_as_by_ctrl_c
+from tests.processes import interruptible
 
 ONE_SHOT = """
 import sys, time
@@ -49,6 +50,12 @@ except BaseException as error:
 """
 
 
+def take_terminal() -> None:
+    """Standard input becomes the terminal of the session, which hangs up on it."""
+    interruptible()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @pytest.mark.parametrize("first", ["the kernel", "the shell"])
 def test_a_closed_terminal_ends_a_one_shot_cluster_though_nothing_can_be_printed(tmp_path: Path, first: str) -> None:
     """The kernel hangs up when the terminal goes; a shell sends its signal before that, or after."""
@@ -63,7 +70,7 @@ def test_a_closed_terminal_ends_a_one_shot_cluster_though_nothing_can_be_printed
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     os.close(slave)
 

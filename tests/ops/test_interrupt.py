@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,14 @@ LONG = {"sleep", "spark-submit", "spark-class", "localaws"}
 """What runs on until it is ended."""
 
 
+@pytest.fixture
+def _heard() -> Iterator[None]:
+    """Ctrl-C is an exception, also where a shell that put the tests in the background lets them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run_terraform(folder: Path) -> None:
     run_patiently(["sleep", "600"], cwd=folder, env=os.environ, pipe=None)
 
@@ -119,6 +127,7 @@ def start_history_server(folder: Path) -> None:
         pytest.fail("it began")
 
 
+@pytest.mark.usefixtures("_heard")
 @pytest.mark.parametrize("start", [run_terraform, run_pip, run_spark, start_embedded_aws, start_history_server])
 def test_ctrl_c_while_a_program_is_being_started_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Path], None]
@@ -149,6 +158,7 @@ def test_ctrl_c_while_a_program_is_being_started_ends_it(
     assert len(started) == 1
 
 
+@pytest.mark.usefixtures("_heard")
 def test_what_comes_while_interrupts_are_held_comes_once_they_are_released() -> None:
     with hold_interrupts() as release:
         signal.raise_signal(signal.SIGINT)
