@@ -41,15 +41,15 @@ def run_download(
     """
     with hold_interrupts() as release:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
-        told = 0
+        told_bytes = 0
         try:
             release()
             while process.returncode is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=POLL_SECONDS)
-                come = int(min(most_bytes, max(_measure_files(folder, word) for folder in folders)))
-                advance(max(0, come - told))
-                told = max(come, told)
+                bytes_now = int(min(most_bytes, max(_measure_files(folder, word) for folder in folders)))
+                advance(max(0, bytes_now - told_bytes))
+                told_bytes = max(bytes_now, told_bytes)
             return process.returncode
         finally:
             process.kill()

@@ -54,8 +54,8 @@ def dear_program(command: Any) -> str | None:
     >>> dear_program(["git", "status"]), dear_program("terraform version")
     (None, None)
     """
-    one = isinstance(command, (str, bytes, os.PathLike))
-    words = os.fsdecode(command).split() if one else [os.fsdecode(word) for word in command or ()]
+    is_one_text = isinstance(command, (str, bytes, os.PathLike))
+    words = os.fsdecode(command).split() if is_one_text else [os.fsdecode(word) for word in command or ()]
     program = Path(words[0]).name if words else ""
     if program in DEAR_PROGRAMS and words[1:2] not in (["-version"], ["version"]):
         return program

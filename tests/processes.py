@@ -26,12 +26,12 @@ def list_family(pid: int) -> list[psutil.Process]:
 
 def find_below(pid: int, is_wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
     """Those below a process that are what is looked for; one that ends meanwhile, or is a zombie, is not."""
-    found = []
+    wanted_processes = []
     for process in list_family(pid)[:-1]:
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one, too
             if process.status() != psutil.STATUS_ZOMBIE and is_wanted(process):
-                found.append(process)
-    return found
+                wanted_processes.append(process)
+    return wanted_processes
 
 
 def is_python_worker(process: psutil.Process) -> bool:

@@ -66,8 +66,8 @@ class LogShipper:
             size = 0
             while not ended.wait(max(self._delay, SHORTEST_SECONDS)):
                 with suppress(FileNotFoundError):  # the cluster's folder goes with it
-                    if path.stat().st_size > size:
-                        size = path.stat().st_size
+                    if (size_now := path.stat().st_size) > size:
+                        size = size_now
                         self._put(path, key)
 
         thread = threading.Thread(target=follow, name=f"follow-{path.name}", daemon=True)

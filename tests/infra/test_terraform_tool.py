@@ -432,15 +432,15 @@ def test_a_locked_state_is_waited_for_and_then_told_with_the_command_that_unlock
 ) -> None:
     """Terraform's own lock in S3, as a command leaves it that was killed; and what the message says, typed."""
     monkeypatch.setattr(terraform, "LOCK_SECONDS", 1)
-    held = {"ID": "5d3fa11c-4b0e", "Operation": "OperationTypeApply", "Who": "ann@laptop", "Version": "1.11.0"}
-    held |= {"Created": "2026-11-28T10:00:00Z", "Path": f"{ACCOUNT.state_bucket}/prod/storage.tfstate"}
+    lock_info = {"ID": "5d3fa11c-4b0e", "Operation": "OperationTypeApply", "Who": "ann@laptop", "Version": "1.11.0"}
+    lock_info |= {"Created": "2026-11-28T10:00:00Z", "Path": f"{ACCOUNT.state_bucket}/prod/storage.tfstate"}
     with running_moto() as endpoint:
         keys = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
         for name, value in keys.items():
             monkeypatch.setenv(name, value)
         s3 = boto3.client("s3", region_name=ACCOUNT.region)
         s3.create_bucket(Bucket=ACCOUNT.state_bucket, CreateBucketConfiguration={"LocationConstraint": ACCOUNT.region})
-        s3.put_object(Bucket=ACCOUNT.state_bucket, Key="prod/storage.tfstate.tflock", Body=json.dumps(held))
+        s3.put_object(Bucket=ACCOUNT.state_bucket, Key="prod/storage.tfstate.tflock", Body=json.dumps(lock_info))
         work = tiny(ACCOUNT, "apple")
         with pytest.raises(terraform.CommandFailedError) as caught:
             work.plan()

@@ -37,24 +37,24 @@ def two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_folders_that_come_and_go_while_they_are_measured_are_no_error(two_folders: list[Path], tmp_path: Path) -> None:
-    told, enough = list[int](), tmp_path / "enough"
+    told_bytes, enough = list[int](), tmp_path / "enough"
 
     def advance(come: int) -> None:
-        told.append(come)
-        if len(told) == LOOKS:
+        told_bytes.append(come)
+        if len(told_bytes) == LOOKS:
             enough.touch()
 
     command = [sys.executable, "-c", RESTLESS, *map(str, two_folders), str(enough)]
     assert downloads.run_download(command, two_folders, ".whl", advance) == 0
-    assert sum(told) == 70, "the seven files that are left"
-    assert min(told) >= 0
+    assert sum(told_bytes) == 70, "the seven files that are left"
+    assert min(told_bytes) >= 0
 
 
 def test_no_more_is_told_than_was_expected(two_folders: list[Path]) -> None:
-    told = list[int]()
+    told_bytes = list[int]()
     command = ["sh", "-c", f"printf 123456 > {two_folders[1]}/a.whl; exit 3"]
-    assert downloads.run_download(command, two_folders, ".whl", told.append, most_bytes=4) == 3
-    assert sum(told) == 4
+    assert downloads.run_download(command, two_folders, ".whl", told_bytes.append, most_bytes=4) == 3
+    assert sum(told_bytes) == 4
 
 
 def test_a_program_whose_watching_is_interrupted_is_ended(two_folders: list[Path]) -> None:
